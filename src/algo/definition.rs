@@ -1,0 +1,79 @@
+//! The definition itself as an algorithm: slow, but it serves every problem and keeps every rule.
+
+use super::cost::{Estimate, running_sum_error};
+use super::{Call, Execute, Needs, Second};
+use crate::element::Element;
+use crate::problem::{Pass, Problem};
+use crate::reference::Terms;
+use crate::simd::{self, Line, Workers};
+use crate::view::{MAX_AXES, Strided, View};
+
+/// Elements of the result that one thread computes at a time.
+const TILE: usize = 64;
+
+/// Index arithmetic and a test of every tap.
+const SECONDS_A_FLOP: f64 = 3e-9;
+
+#[derive(Debug)]
+pub(crate) struct Definition {
+    problem: Problem,
+}
+
+impl Definition {
+    pub(crate) fn new(problem: &Problem) -> Self {
+        Self { problem: problem.clone() }
+    }
+
+    pub(crate) fn estimate(problem: &Problem) -> Estimate {
+        Estimate {
+            seconds: problem.flops() * SECONDS_A_FLOP,
+            needs: Self::memory(problem, problem.dtype.size()),
+            error: running_sum_error(problem.terms(), problem.dtype.epsilon()),
+        }
+    }
+
+    fn memory(problem: &Problem, element: usize) -> Needs {
+        let kernel: usize = problem.kernel_shape().iter().product();
+        let packed = if problem.pass == Pass::WeightGradient { 0 } else { kernel };
+        let lines = |count: usize| count.saturating_mul(element).div_ceil(Line::BYTES);
+        Needs { packed: lines(packed), shared: 0, worker: lines(TILE) }
+    }
+}
+
+impl<T: Element> Execute<T> for Definition {
+    fn needs(&self) -> Needs {
+        Self::memory(&self.problem, size_of::<T>())
+    }
+
+    fn takes_non_finite(&self) -> bool {
+        true
+    }
+
+    fn pack(&self, kernel: View<'_, T>, mut packed: &mut [Line], _: &mut Workers<'_>) {
+        kernel.copy_to(simd::split(&mut packed, kernel.at.elements()));
+    }
+
+    fn run(&self, call: Call<'_, '_, T>) {
+        let kernel = self.problem.kernel_shape();
+        let second = match call.second {
+            Second::Plain(view) => view,
+            Second::Packed(lines) => {
+                View { data: simd::elements(lines), at: Strided::dense(&kernel, Default::default()) }
+            }
+        };
+        let terms = Terms::new(&self.problem, call.first, second);
+        let axes = call.out.shape().len();
+        let mut tile = [1; MAX_AXES];
+        tile[axes - 1] = TILE;
+        call.workers.tiles(call.out, &tile[..axes], |mut tile, mut scratch| {
+            let mut index = [0; MAX_AXES];
+            index[..axes].copy_from_slice(tile.start());
+            let row = simd::split::<T>(&mut scratch, tile.shape()[axes - 1]);
+            for y in row.iter_mut() {
+                *y = terms.sum(&index[..axes]);
+                index[axes - 1] += 1;
+            }
+            tile.write(&[0; MAX_AXES][..axes], row);
+        });
+    }
+}

@@ -1,0 +1,65 @@
+//! The planner's list of algorithms: how each is designed, costed and built.
+
+use std::sync::Arc;
+
+use super::explain::Candidate;
+use super::recipe::{Algorithm, Recipe};
+use crate::algo::{Definition, Estimate, Execute};
+use crate::element::Element;
+use crate::error::{Error, Result};
+use crate::problem::Problem;
+use crate::simd::Line;
+
+/// The best design of `algorithm` for `problem`, or a candidate without recipe that says why it has none.
+pub(super) fn design(problem: &Problem, algorithm: Algorithm) -> Candidate {
+    let designed: Result<(Recipe, Estimate), String> = match algorithm {
+        Algorithm::Reference => Ok((Recipe::Reference, Definition::estimate(problem))),
+        Algorithm::Auto => Err("it stands for all the others".into()),
+        _ => Err("not there yet".into()),
+    };
+    match designed {
+        Ok((recipe, estimate)) => candidate(problem, recipe, estimate),
+        Err(reason) => Candidate {
+            algorithm,
+            dtype: problem.dtype,
+            recipe: None,
+            predicted: f64::INFINITY,
+            measured: None,
+            workspace_bytes: 0,
+            error_bound: f64::INFINITY,
+            why_not: Some(reason),
+        },
+    }
+}
+
+/// The candidate that computes `problem` by `recipe`.
+pub(super) fn with_recipe(problem: &Problem, recipe: &Recipe) -> Result<Candidate> {
+    let estimate: Result<Estimate, String> = match recipe {
+        Recipe::Reference => Ok(Definition::estimate(problem)),
+        _ => Err("not there yet".into()),
+    };
+    let estimate = estimate.map_err(|reason| Error::unsupported(recipe.algorithm().name(), reason))?;
+    Ok(candidate(problem, recipe.clone(), estimate))
+}
+
+fn candidate(problem: &Problem, recipe: Recipe, estimate: Estimate) -> Candidate {
+    let needs = estimate.needs;
+    Candidate {
+        algorithm: recipe.algorithm(),
+        dtype: problem.dtype,
+        recipe: Some(recipe),
+        predicted: estimate.seconds,
+        measured: None,
+        workspace_bytes: (needs.packed + needs.shared + needs.worker.max(1)).saturating_mul(Line::BYTES),
+        error_bound: estimate.error,
+        why_not: None,
+    }
+}
+
+/// The algorithm that `recipe` names, ready to run.
+pub(super) fn build<T: Element>(problem: &Problem, recipe: &Recipe) -> Result<Arc<dyn Execute<T>>> {
+    match recipe {
+        Recipe::Reference => Ok(Arc::new(Definition::new(problem))),
+        _ => Err(Error::unsupported(recipe.algorithm().name(), "not there yet")),
+    }
+}

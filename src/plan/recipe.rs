@@ -1,0 +1,148 @@
+//! Recipes: how a problem is computed, as plain data.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::{Error, Result};
+
+/// The algorithms that can be asked for by name.
+///
+/// ```
+/// use faltung::Algorithm;
+/// assert_eq!("im2col".parse::<Algorithm>()?, Algorithm::Im2col);
+/// assert_eq!(Algorithm::Fft.to_string(), "fft");
+/// # Ok::<(), faltung::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Algorithm {
+    /// The fastest that meets the bounds on error and workspace. The default, and the only one that falls back.
+    #[default]
+    Auto,
+    /// The definition as plain loops: the oracle.
+    Reference,
+    /// The direct sum from the data where they lie, tap by tap.
+    Direct,
+    /// A matrix product with patches packed into its panels.
+    Im2col,
+    /// The convolution theorem: whole transforms, or overlap-save in tiles.
+    Fft,
+}
+
+impl Algorithm {
+    /// Every algorithm that computes: all but `Auto`.
+    pub const ALL: [Self; 4] = [Self::Reference, Self::Direct, Self::Im2col, Self::Fft];
+
+    /// The name that [`Display`](fmt::Display) and [`FromStr`] use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Reference => "reference",
+            Self::Direct => "direct",
+            Self::Im2col => "im2col",
+            Self::Fft => "fft",
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Algorithm {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        std::iter::once(Self::Auto).chain(Self::ALL).find(|a| a.name() == text).ok_or_else(|| {
+            let names: Vec<_> = std::iter::once(Self::Auto).chain(Self::ALL).map(Self::name).collect();
+            Error::argument("algorithm", format!("one of {}", names.join(", ")), text)
+        })
+    }
+}
+
+/// How a problem is computed: the algorithm with its tiles and transform sizes, as plain data that a test compares and a person prints.
+///
+/// A recipe and the problem fix every bit of the result on one machine, whatever the number of threads.
+///
+/// ```
+/// use faltung::Recipe;
+/// let recipe: Recipe = "fft:256x256".parse()?;
+/// assert_eq!(recipe, Recipe::Fft { transform: vec![256, 256] });
+/// assert_eq!(recipe.to_string(), "fft:256x256");
+/// # Ok::<(), faltung::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Recipe {
+    /// The definition.
+    Reference,
+    /// The direct sum.
+    Direct {
+        /// Outputs, an axis, of the tile whose input is gathered at once.
+        tile: Vec<usize>,
+    },
+    /// A matrix product over packed patches.
+    Im2col {
+        /// Columns, that is outputs or (in a weight gradient) positions, that are packed at once.
+        block: usize,
+    },
+    /// Transforms.
+    Fft {
+        /// The transform's size on each axis.
+        transform: Vec<usize>,
+    },
+}
+
+impl Recipe {
+    /// The recipe's algorithm.
+    ///
+    /// ```
+    /// use faltung::{Algorithm, Recipe};
+    /// assert_eq!(Recipe::Im2col { block: 960 }.algorithm(), Algorithm::Im2col);
+    /// ```
+    pub fn algorithm(&self) -> Algorithm {
+        match self {
+            Self::Reference => Algorithm::Reference,
+            Self::Direct { .. } => Algorithm::Direct,
+            Self::Im2col { .. } => Algorithm::Im2col,
+            Self::Fft { .. } => Algorithm::Fft,
+        }
+    }
+}
+
+impl fmt::Display for Recipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sizes = match self {
+            Self::Reference => return f.pad(self.algorithm().name()),
+            Self::Direct { tile } => tile.clone(),
+            Self::Im2col { block } => vec![*block],
+            Self::Fft { transform } => transform.clone(),
+        };
+        let sizes: Vec<_> = sizes.iter().map(usize::to_string).collect();
+        f.pad(&format!("{}:{}", self.algorithm(), sizes.join("x")))
+    }
+}
+
+impl FromStr for Recipe {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (name, sizes) = text.split_once(':').unwrap_or((text, ""));
+        let algorithm: Algorithm = name.parse().map_err(|e| Error::parse(text, e))?;
+        let sizes: Vec<usize> = sizes
+            .split('x')
+            .filter(|s| !s.is_empty())
+            .map(|s| s.parse().ok().filter(|&n| n > 0))
+            .collect::<Option<_>>()
+            .ok_or_else(|| Error::parse(text, "the sizes are not positive numbers joined by 'x'"))?;
+        match (algorithm, sizes.as_slice()) {
+            (Algorithm::Reference, []) => Ok(Self::Reference),
+            (Algorithm::Direct, [_, ..]) => Ok(Self::Direct { tile: sizes }),
+            (Algorithm::Im2col, &[block]) => Ok(Self::Im2col { block }),
+            (Algorithm::Fft, [_, ..]) => Ok(Self::Fft { transform: sizes }),
+            _ => Err(Error::parse(text, "a recipe is reference, direct:TILE, im2col:BLOCK or fft:TRANSFORM")),
+        }
+    }
+}

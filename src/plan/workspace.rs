@@ -1,0 +1,73 @@
+//! The memory that runs borrow.
+
+use crate::simd::Line;
+
+/// Memory that runs borrow and give back: an arena of cache lines, without a type.
+///
+/// One workspace serves any number of plans, one call at a time; concurrent calls take one each. It grows where a run
+/// needs more than it has, and a run for which it is large enough allocates nothing.
+/// [`Plan::workspace_bytes`](crate::Plan::workspace_bytes) tells how much that is.
+///
+/// ```
+/// use faltung::{Planner, Problem, Workspace};
+///
+/// let problem: Problem = "1000*31:same".parse()?;
+/// let plan = Planner::new().plan::<f32>(&problem)?;
+/// let mut workspace = Workspace::new();
+/// let (x, h, mut y) = (vec![1.0; 1000], vec![1.0; 31], vec![0.0; 1000]);
+/// plan.run(&x, &h, &mut y, &mut workspace)?;
+/// assert_eq!(y[500], 31.0);
+/// assert!(workspace.bytes() <= plan.workspace_bytes());
+/// # Ok::<(), faltung::Error>(())
+/// ```
+#[derive(Default)]
+pub struct Workspace {
+    lines: Vec<Line>,
+}
+
+impl Workspace {
+    /// An empty workspace, which allocates nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A workspace that holds `bytes` already.
+    ///
+    /// ```
+    /// assert!(faltung::Workspace::with_bytes(100).bytes() >= 100);
+    /// ```
+    pub fn with_bytes(bytes: usize) -> Self {
+        Self { lines: vec![Line::ZERO; bytes.div_ceil(Line::BYTES)] }
+    }
+
+    /// What it holds.
+    pub fn bytes(&self) -> usize {
+        self.lines.len() * Line::BYTES
+    }
+
+    /// Fills it with bits that are NaN in every element type: what is left in it must never matter, and tests see to that.
+    ///
+    /// ```
+    /// let mut workspace = faltung::Workspace::with_bytes(1 << 10);
+    /// workspace.poison();
+    /// ```
+    pub fn poison(&mut self) {
+        self.lines.fill(Line::POISON);
+    }
+
+    /// At least so many lines, holding anything.
+    pub(crate) fn lines(&mut self, count: usize) -> &mut [Line] {
+        if self.lines.len() < count {
+            // What was there is of no use to anyone: free it before the larger block is taken.
+            self.lines = Vec::new();
+            self.lines = vec![Line::ZERO; count];
+        }
+        &mut self.lines[..count]
+    }
+}
+
+impl std::fmt::Debug for Workspace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Workspace").field("bytes", &self.bytes()).finish()
+    }
+}

@@ -1,0 +1,334 @@
+//! What is to be computed: shapes, geometry and conventions, checked once and trusted by everything behind.
+
+mod boundary;
+mod builder;
+mod notation;
+
+use std::fmt;
+
+pub use boundary::Boundary;
+pub use builder::{Mode, ProblemBuilder};
+
+use crate::element::DType;
+
+/// The largest number of spatial axes.
+pub const MAX_RANK: usize = 6;
+
+/// Which of the three computations of a layer.
+///
+/// With input `x`, kernel `w` and output `y`, the forward pass is a linear map of each of `x` and `w`; the gradients are
+/// its adjoints: for every `g`, `⟨y, g⟩ = ⟨x, gx⟩` and, where the kernel is not conjugated, `⟨y, g⟩ = ⟨w, gw⟩`, with
+/// `⟨a, b⟩ = Σ a·conj(b)`. They are what PyTorch calls `grad_input` and `grad_weight`.
+///
+/// ```
+/// use faltung::{Pass, Problem};
+/// let problem: Problem = "bwd_w:ic3ih8oc4kh3".parse()?;
+/// assert_eq!(problem.pass(), Pass::WeightGradient);
+/// # Ok::<(), faltung::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Pass {
+    /// `(input, kernel) -> output`
+    #[default]
+    Forward,
+    /// `(output gradient, kernel) -> input gradient`
+    InputGradient,
+    /// `(input, output gradient) -> kernel gradient`
+    WeightGradient,
+}
+
+impl Pass {
+    /// The three passes.
+    pub const ALL: [Self; 3] = [Self::Forward, Self::InputGradient, Self::WeightGradient];
+}
+
+impl fmt::Display for Pass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Forward => "fwd",
+            Self::InputGradient => "bwd_d",
+            Self::WeightGradient => "bwd_w",
+        })
+    }
+}
+
+/// The order of an array's axes in memory. Shapes are told as (batch, channels, spatial …) in both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// Batch, channels, spatial axes: NCHW.
+    #[default]
+    ChannelsFirst,
+    /// Batch, spatial axes, channels: NHWC.
+    ChannelsLast,
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::ChannelsFirst => "nchw",
+            Self::ChannelsLast => "nhwc",
+        })
+    }
+}
+
+/// The geometry of one spatial axis: tap `t` of output `o` reads position `o * stride - padding + t * dilation`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SpatialAxis {
+    pub(crate) input: usize,
+    pub(crate) kernel: usize,
+    pub(crate) stride: usize,
+    pub(crate) dilation: usize,
+    pub(crate) padding: isize,
+    pub(crate) output: usize,
+}
+
+impl SpatialAxis {
+    /// Samples of the input.
+    pub fn input(&self) -> usize {
+        self.input
+    }
+    /// Taps of the kernel.
+    pub fn kernel(&self) -> usize {
+        self.kernel
+    }
+    /// Input samples from one output to the next.
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+    /// Input samples from one tap to the next; 1 is dense.
+    pub fn dilation(&self) -> usize {
+        self.dilation
+    }
+    /// Samples before the data that the first output reads; negative where the first samples are not used.
+    pub fn padding(&self) -> isize {
+        self.padding
+    }
+    /// Samples of the output.
+    pub fn output(&self) -> usize {
+        self.output
+    }
+    /// The kernel's extent with its dilation: `dilation * (kernel - 1) + 1`.
+    pub fn span(&self) -> usize {
+        self.dilation * (self.kernel - 1) + 1
+    }
+    /// Samples behind the data that the last output reads; negative where the last samples are not used.
+    pub fn padding_after(&self) -> isize {
+        (self.output.max(1) - 1) as isize * self.stride as isize + self.span() as isize
+            - self.input as isize
+            - self.padding
+    }
+    /// Whether any tap of any output falls outside the data.
+    pub fn reads_outside(&self) -> bool {
+        self.padding > 0 || self.padding_after() > 0
+    }
+}
+
+/// What is to be computed: one convolution or correlation, or one of its gradients, in every particular but the data.
+///
+/// For output `o`, batch entry `n` and channels `c`, the forward pass is
+///
+/// ```text
+/// y[n, co, o] = Σ_{ci in group, t} w[co, ci, t] · x[n, ci, o * stride - padding + t * dilation]
+/// ```
+///
+/// with the kernel reversed along every spatial axis where [`is_flipped`](Self::is_flipped) (a convolution in the sense
+/// of signal processing; a CNN layer is not flipped) and conjugated where [`is_conjugated`](Self::is_conjugated).
+/// Positions outside the data are read as the [`Boundary`] says. One type serves everything: a filtered image is a problem with
+/// one channel, a flipped kernel and a boundary; a gradient is the same problem with another [`Pass`].
+///
+/// Problems are built by [`field`](Self::field) and [`layer`](Self::layer), or read from the notation that suites,
+/// tests and bug reports share:
+///
+/// ```
+/// use faltung::{Boundary, Mode, Problem};
+///
+/// let text: Problem = "2048x2048*31x31:same:symmetric".parse()?;
+/// let built = Problem::field(&[2048, 2048], &[31, 31]).mode(Mode::Same).boundary(Boundary::Symmetric).build()?;
+/// assert_eq!(text, built);
+/// assert_eq!(built.to_string(), "2048x2048*31x31:same:symmetric");
+///
+/// let layer: Problem = r#"mb16ic64ih56oc64kh3ph1n"resnet50 2b 3x3""#.parse()?;
+/// assert_eq!(layer.output_shape(), [16, 64, 56, 56]);
+/// # Ok::<(), faltung::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Problem {
+    pub(crate) pass: Pass,
+    pub(crate) batch: usize,
+    pub(crate) in_channels: usize,
+    pub(crate) out_channels: usize,
+    pub(crate) groups: usize,
+    pub(crate) axes: Vec<SpatialAxis>,
+    pub(crate) boundary: Boundary,
+    pub(crate) flip: bool,
+    pub(crate) conjugate: bool,
+    pub(crate) layout: Layout,
+    pub(crate) dtype: DType,
+}
+
+impl Problem {
+    /// Which computation.
+    pub fn pass(&self) -> Pass {
+        self.pass
+    }
+    /// Entries of the batch.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+    /// Channels of the input.
+    pub fn in_channels(&self) -> usize {
+        self.in_channels
+    }
+    /// Channels of the output.
+    pub fn out_channels(&self) -> usize {
+        self.out_channels
+    }
+    /// Groups that the channels are divided in; each output channel sees the input channels of its own group.
+    pub fn groups(&self) -> usize {
+        self.groups
+    }
+    /// The spatial axes, outermost first.
+    pub fn axes(&self) -> &[SpatialAxis] {
+        &self.axes
+    }
+    /// The number of spatial axes.
+    pub fn rank(&self) -> usize {
+        self.axes.len()
+    }
+    /// What lies outside the data.
+    pub fn boundary(&self) -> Boundary {
+        self.boundary
+    }
+    /// Whether the kernel is reversed: a convolution rather than a correlation.
+    pub fn is_flipped(&self) -> bool {
+        self.flip
+    }
+    /// Whether the kernel is conjugated, as in SciPy's complex `correlate`.
+    pub fn is_conjugated(&self) -> bool {
+        self.conjugate
+    }
+    /// The order of the axes in memory.
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+    /// The element type.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// The same problem as another pass.
+    ///
+    /// ```
+    /// use faltung::{Pass, Problem};
+    /// let forward: Problem = "ic3ih8oc4kh3".parse()?;
+    /// assert_eq!(forward.with_pass(Pass::InputGradient).to_string(), "bwd_d:ic3ih8oc4kh3");
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
+    pub fn with_pass(&self, pass: Pass) -> Self {
+        Self { pass, ..self.clone() }
+    }
+
+    /// The same problem with arrays in another order.
+    pub fn with_layout(&self, layout: Layout) -> Self {
+        Self { layout, ..self.clone() }
+    }
+
+    /// The same problem on another element type.
+    ///
+    /// # Errors
+    /// [`Error::Overflow`](crate::Error::Overflow) where an array would not fit in memory.
+    pub fn with_dtype(&self, dtype: DType) -> crate::Result<Self> {
+        let problem = Self { dtype, ..self.clone() };
+        problem.check_sizes()?;
+        Ok(problem)
+    }
+
+    /// (batch, input channels, input extents)
+    ///
+    /// ```
+    /// let p: faltung::Problem = "mb2ic3ih8oc4kh3".parse()?;
+    /// assert_eq!(p.input_shape(), [2, 3, 8, 8]);
+    /// assert_eq!(p.kernel_shape(), [4, 3, 3, 3]);
+    /// assert_eq!(p.output_shape(), [2, 4, 6, 6]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
+    pub fn input_shape(&self) -> Vec<usize> {
+        self.shape(self.batch, self.in_channels, |a| a.input)
+    }
+    /// (output channels, input channels a group, kernel extents)
+    pub fn kernel_shape(&self) -> Vec<usize> {
+        self.shape(self.out_channels, self.in_channels / self.groups, |a| a.kernel)
+    }
+    /// (batch, output channels, output extents)
+    pub fn output_shape(&self) -> Vec<usize> {
+        self.shape(self.batch, self.out_channels, |a| a.output)
+    }
+
+    fn shape(&self, first: usize, second: usize, extent: impl Fn(&SpatialAxis) -> usize) -> Vec<usize> {
+        [first, second].into_iter().chain(self.axes.iter().map(extent)).collect()
+    }
+
+    /// The shapes of what the pass reads and writes: its first and second operand and its result.
+    ///
+    /// ```
+    /// let p: faltung::Problem = "bwd_w:mb2ic3ih8oc4kh3".parse()?;
+    /// let [input, gradient, result] = p.operands();
+    /// assert_eq!(result, p.kernel_shape());
+    /// # assert_eq!((input, gradient), (p.input_shape(), p.output_shape()));
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
+    pub fn operands(&self) -> [Vec<usize>; 3] {
+        let (x, w, y) = (self.input_shape(), self.kernel_shape(), self.output_shape());
+        match self.pass {
+            Pass::Forward => [x, w, y],
+            Pass::InputGradient => [y, w, x],
+            Pass::WeightGradient => [x, y, w],
+        }
+    }
+
+    /// The layouts of the [`operands`](Self::operands): kernels and their gradients are (output channel, input channel, tap …)
+    /// in memory whatever the layout.
+    pub(crate) fn layouts(&self) -> [Layout; 3] {
+        let (data, kernel) = (self.layout, Layout::ChannelsFirst);
+        match self.pass {
+            Pass::Forward | Pass::InputGradient => [data, kernel, data],
+            Pass::WeightGradient => [data, data, kernel],
+        }
+    }
+
+    /// Floating-point operations of the direct sum of real numbers, two a product: the usual yardstick of GFLOP/s.
+    ///
+    /// ```
+    /// let p: faltung::Problem = "1000*10:full".parse()?;
+    /// assert_eq!(p.flops(), 2.0 * 1009.0 * 10.0);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
+    pub fn flops(&self) -> f64 {
+        let per_output: f64 = self.kernel_shape()[1..].iter().map(|&n| n as f64).product();
+        2.0 * per_output * self.output_shape().iter().map(|&n| n as f64).product::<f64>()
+    }
+
+    /// Products in the sum of one element of the result, at the most.
+    ///
+    /// ```
+    /// let p: faltung::Problem = "mb2ic3ih8oc4kh3".parse()?;
+    /// assert_eq!(p.terms(), 27);
+    /// assert_eq!(p.with_pass(faltung::Pass::WeightGradient).terms(), 72);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
+    pub fn terms(&self) -> usize {
+        let taps: usize = self.axes.iter().map(|a| a.kernel).product();
+        match self.pass {
+            Pass::Forward => taps.saturating_mul(self.in_channels / self.groups),
+            Pass::InputGradient => taps.saturating_mul(self.out_channels / self.groups),
+            Pass::WeightGradient => {
+                self.axes.iter().map(|a| a.output).fold(self.batch, |n, extent| n.saturating_mul(extent))
+            }
+        }
+    }
+
+    /// Whether any tap of any output falls outside the data.
+    pub fn reads_outside(&self) -> bool {
+        self.axes.iter().any(SpatialAxis::reads_outside)
+    }
+}

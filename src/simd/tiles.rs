@@ -1,0 +1,211 @@
+//! One array written by several threads at the same time, each in boxes of its own.
+
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::Line;
+use crate::view::{MAX_AXES, ViewMut, advance};
+
+/// The threads of one run, each with scratch of its own.
+pub(crate) struct Workers<'a> {
+    scratch: &'a mut [Line],
+    lines: usize,
+    count: usize,
+}
+
+impl<'a> Workers<'a> {
+    /// `count` workers with `lines` each; `scratch` holds as many.
+    pub(crate) fn new(scratch: &'a mut [Line], lines: usize, count: usize) -> Self {
+        assert!(count > 0 && lines > 0 && scratch.len() >= lines * count, "every worker has its scratch");
+        Self { scratch, lines, count }
+    }
+
+    /// Cuts `out` into boxes of `tile`, smaller at the far ends, and calls `work` once for each, with scratch that holds
+    /// anything. Neither the boxes nor what is written in them may depend on the number of workers or on the order in
+    /// which they come: then the bits do not either.
+    pub(crate) fn tiles<T: Copy + Send>(
+        &mut self,
+        out: ViewMut<'_, T>,
+        tile: &[usize],
+        work: impl Fn(TileMut<'_, T>, &mut [Line]) + Sync,
+    ) {
+        let tiles = TiledMut::new(out, tile);
+        let total = tiles.len();
+        let next = AtomicUsize::new(0);
+        let drain = |scratch: &mut [Line]| {
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                if index >= total {
+                    return;
+                }
+                // SAFETY: the counter hands every index out once, so no box is taken twice.
+                work(unsafe { tiles.tile(index) }, scratch);
+            }
+        };
+        let count = self.count.min(total);
+        #[cfg(feature = "parallel")]
+        if count > 1 {
+            use rayon::prelude::*;
+            return self.scratch.par_chunks_mut(self.lines).take(count).with_max_len(1).for_each(drain);
+        }
+        if count > 0 {
+            drain(&mut self.scratch[..self.lines]);
+        }
+    }
+}
+
+/// An array cut into boxes of one shape, which threads write at the same time.
+struct TiledMut<'a, T> {
+    data: *mut T,
+    axes: usize,
+    shape: [usize; MAX_AXES],
+    strides: [isize; MAX_AXES],
+    tile: [usize; MAX_AXES],
+    counts: [usize; MAX_AXES],
+    lifetime: PhantomData<&'a mut [T]>,
+}
+
+// SAFETY: the pointer stands for a `&mut [T]`, which may be shared among threads as boxes that do not overlap: `tile` is
+// unsafe and asks its caller to take no box twice.
+unsafe impl<T: Send> Sync for TiledMut<'_, T> {}
+
+impl<'a, T: Copy> TiledMut<'a, T> {
+    /// Cuts `out` into boxes of `tile`; those at the far ends may be smaller.
+    fn new(out: ViewMut<'a, T>, tile: &[usize]) -> Self {
+        let axes = out.shape().len();
+        assert_eq!(axes, tile.len(), "a tile has the rank of its array");
+        let mut this = Self {
+            // An empty array has no element to point at.
+            data: if out.at.elements() == 0 { std::ptr::null_mut() } else { &raw mut out.data[out.at.offset()] },
+            axes,
+            shape: [1; MAX_AXES],
+            strides: [0; MAX_AXES],
+            tile: [1; MAX_AXES],
+            counts: [1; MAX_AXES],
+            lifetime: PhantomData,
+        };
+        this.shape[..axes].copy_from_slice(out.shape());
+        this.strides[..axes].copy_from_slice(out.at.strides());
+        for a in 0..axes {
+            this.tile[a] = tile[a].clamp(1, this.shape[a].max(1));
+            this.counts[a] = this.shape[a].div_ceil(this.tile[a]);
+        }
+        this
+    }
+
+    /// The number of boxes.
+    fn len(&self) -> usize {
+        self.counts[..self.axes].iter().product()
+    }
+
+    /// The box numbered `index` in C order.
+    ///
+    /// # Safety
+    /// While the box lives, no other call may take the same one.
+    unsafe fn tile(&self, index: usize) -> TileMut<'_, T> {
+        assert!(index < self.len());
+        let (mut rest, mut start, mut shape) = (index, [0; MAX_AXES], [1; MAX_AXES]);
+        let mut offset = 0;
+        for a in (0..self.axes).rev() {
+            start[a] = rest % self.counts[a] * self.tile[a];
+            rest /= self.counts[a];
+            shape[a] = self.tile[a].min(self.shape[a] - start[a]);
+            offset += start[a] as isize * self.strides[a];
+        }
+        TileMut {
+            // SAFETY: `start` lies within the array's shape, whose every element the view has checked to lie in its slice.
+            data: unsafe { self.data.offset(offset) },
+            axes: self.axes,
+            start,
+            shape,
+            strides: self.strides,
+            lifetime: PhantomData,
+        }
+    }
+}
+
+/// One box of an array: the only one who writes there.
+pub(crate) struct TileMut<'a, T> {
+    data: *mut T,
+    axes: usize,
+    start: [usize; MAX_AXES],
+    shape: [usize; MAX_AXES],
+    strides: [isize; MAX_AXES],
+    lifetime: PhantomData<&'a mut T>,
+}
+
+impl<T: Copy> TileMut<'_, T> {
+    /// Where the box begins in its array.
+    pub(crate) fn start(&self) -> &[usize] {
+        &self.start[..self.axes]
+    }
+
+    /// The box's extents.
+    pub(crate) fn shape(&self) -> &[usize] {
+        &self.shape[..self.axes]
+    }
+
+    /// The pointer to element `index` of the box, `len` elements of the last axis from there on being within it.
+    fn at(&self, index: &[usize], len: usize) -> *mut T {
+        assert!(index.len() == self.axes && len > 0);
+        let mut offset = 0;
+        for a in 0..self.axes {
+            let end = if a + 1 == self.axes { index[a] + len - 1 } else { index[a] };
+            assert!(end < self.shape[a], "an index outside its tile");
+            offset += index[a] as isize * self.strides[a];
+        }
+        // SAFETY: the index lies within the box by the assertions above, and the box within the array's slice.
+        unsafe { self.data.offset(offset) }
+    }
+
+    /// Writes `row` along the last axis from `index` on.
+    pub(crate) fn write(&mut self, index: &[usize], row: &[T]) {
+        self.write_with(index, row.len(), |i| row[i]);
+    }
+
+    /// Writes `value(0)`, …, `value(len - 1)` along the last axis from `index` on.
+    #[inline(always)]
+    pub(crate) fn write_with(&mut self, index: &[usize], len: usize, value: impl Fn(usize) -> T) {
+        if len == 0 {
+            return;
+        }
+        let (at, stride) = (self.at(index, len), self.strides[self.axes - 1]);
+        if stride == 1 {
+            // SAFETY: `at` has checked that `len` elements from there on, at stride 1, lie in this box, which nobody else
+            // reads or writes while it lives.
+            let row = unsafe { std::slice::from_raw_parts_mut(at, len) };
+            row.iter_mut().enumerate().for_each(|(i, y)| *y = value(i));
+        } else {
+            for i in 0..len {
+                // SAFETY: `at` has checked all `len` elements at the axis' stride.
+                unsafe { *at.offset(i as isize * stride) = value(i) };
+            }
+        }
+    }
+
+    /// Changes the `len` elements along the last axis from `index` on.
+    pub(crate) fn update(&mut self, index: &[usize], len: usize, change: impl Fn(usize, T) -> T) {
+        if len == 0 {
+            return;
+        }
+        let (at, stride) = (self.at(index, len), self.strides[self.axes - 1]);
+        for i in 0..len {
+            // SAFETY: `at` has checked all `len` elements at the axis' stride; nobody else reads or writes this box.
+            unsafe {
+                let y = at.offset(i as isize * stride);
+                *y = change(i, *y);
+            }
+        }
+    }
+
+    /// Sets every element.
+    pub(crate) fn fill(&mut self, value: T) {
+        let (axes, shape) = (self.axes, self.shape);
+        let mut index = [0; MAX_AXES];
+        let rows: usize = shape[..axes - 1].iter().product();
+        for _ in 0..rows {
+            self.write_with(&index[..axes], shape[axes - 1], |_| value);
+            advance(&mut index[..axes - 1], &shape[..axes - 1]);
+        }
+    }
+}
