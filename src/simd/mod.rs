@@ -1,16 +1,60 @@
 //! The instruction sets: which of them runs, the leaves that are written for them, and every `unsafe` of the crate.
 
+mod leaves;
 mod memory;
 mod scan;
 mod tiles;
+mod vector;
 
+pub use leaves::Kernels;
+pub(crate) use leaves::{Dots, Offsets, Product};
 pub(crate) use memory::{Line, elements, split};
 pub(crate) use scan::{all_finite, finite_row};
 pub(crate) use tiles::{TileMut, Workers};
 
-/// The leaves of an element type.
-pub trait Kernels: Copy + 'static {}
-impl Kernels for f32 {}
-impl Kernels for f64 {}
-impl Kernels for num_complex::Complex<f32> {}
-impl Kernels for num_complex::Complex<f64> {}
+use std::sync::OnceLock;
+
+/// An instruction set that this machine has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Isa {
+    /// The target's baseline, vectorised by the compiler.
+    Portable,
+    /// AVX2 with FMA.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// AVX-512F.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+impl Isa {
+    /// The widest that the machine has; a narrower one where the environment variable `FALTUNG_ISA` names it (`portable`,
+    /// `avx2`, `avx512`), which is how tests reach them all. Looked up once.
+    pub(crate) fn detect() -> Self {
+        static FOUND: OnceLock<Isa> = OnceLock::new();
+        *FOUND.get_or_init(|| {
+            let most = std::env::var("FALTUNG_ISA").unwrap_or_default();
+            #[cfg(target_arch = "x86_64")]
+            {
+                let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+                if avx2 && is_x86_feature_detected!("avx512f") && !matches!(most.as_str(), "portable" | "avx2") {
+                    return Self::Avx512;
+                }
+                if avx2 && most != "portable" {
+                    return Self::Avx2;
+                }
+            }
+            let _ = most;
+            Self::Portable
+        })
+    }
+
+    /// Rows of a product's tile, at the most.
+    pub(crate) fn rows(self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => 8,
+            _ => 4,
+        }
+    }
+}

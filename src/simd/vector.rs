@@ -1,0 +1,283 @@
+//! What the leaves ask of a register.
+
+/// A register of lanes of one element type.
+///
+/// Every method is `inline(always)`, so that it is compiled for the instruction set of the entry point that it ends up
+/// in; see [`leaves`](super::leaves).
+///
+/// # Safety
+/// All methods ask that the machine has the implementor's instruction set; those that take pointers, that they are valid
+/// for [`LANES`](Self::LANES) elements, aligned as an element is.
+pub(super) trait Vector: Copy {
+    /// A lane.
+    type Lane: Copy;
+    /// A weight, in the form in which a register of lanes is multiplied with it.
+    type Weight: Copy;
+    /// Lanes in the register.
+    const LANES: usize;
+
+    unsafe fn zero() -> Self;
+    unsafe fn load(from: *const Self::Lane) -> Self;
+    unsafe fn store(self, to: *mut Self::Lane);
+    /// The same weight for every lane.
+    unsafe fn splat(weight: Self::Lane) -> Self::Weight;
+    /// A weight of its own for every lane.
+    unsafe fn weights(self) -> Self::Weight;
+    /// `weight * self + sum`
+    unsafe fn mul_add(self, weight: Self::Weight, sum: Self) -> Self;
+    /// The sum of the lanes, always in the same order.
+    unsafe fn sum(self) -> Self::Lane;
+}
+
+/// The lanes of a register, read back in order.
+macro_rules! sum_by_lane {
+    ($lane:ty) => {
+        #[inline(always)]
+        unsafe fn sum(self) -> $lane {
+            let mut lanes = [<$lane>::default(); Self::LANES];
+            // SAFETY: the array holds as many lanes; the instruction set is the caller's promise.
+            unsafe { self.store(lanes.as_mut_ptr()) };
+            lanes.iter().fold(<$lane>::default(), |total, &x| total + x)
+        }
+    };
+}
+
+/// Registers of one x86 instruction set: real lanes, and complex ones whose parts alternate.
+macro_rules! x86_vectors {
+    ($real:ident, $complex:ident, $t:ty, $register:ty, $lanes:expr, $zero:ident, $load:ident, $store:ident, $splat:ident,
+     $fma:ident, $mul:ident, $add:ident, $fmaddsub:ident, $swap:expr, $even:expr, $odd:expr) => {
+        #[derive(Clone, Copy)]
+        pub(in crate::simd) struct $real($register);
+
+        impl Vector for $real {
+            type Lane = $t;
+            type Weight = $register;
+            const LANES: usize = $lanes;
+
+            #[inline(always)]
+            unsafe fn zero() -> Self {
+                // SAFETY: the instruction set is the caller's promise.
+                Self(unsafe { $zero() })
+            }
+            #[inline(always)]
+            unsafe fn load(from: *const $t) -> Self {
+                // SAFETY: validity and the instruction set are the caller's promise; the load needs no alignment.
+                Self(unsafe { $load(from) })
+            }
+            #[inline(always)]
+            unsafe fn store(self, to: *mut $t) {
+                // SAFETY: as for `load`.
+                unsafe { $store(to, self.0) }
+            }
+            #[inline(always)]
+            unsafe fn splat(weight: $t) -> $register {
+                // SAFETY: the instruction set is the caller's promise.
+                unsafe { $splat(weight) }
+            }
+            #[inline(always)]
+            unsafe fn weights(self) -> $register {
+                self.0
+            }
+            #[inline(always)]
+            unsafe fn mul_add(self, weight: $register, sum: Self) -> Self {
+                // SAFETY: the instruction set is the caller's promise.
+                Self(unsafe { $fma(weight, self.0, sum.0) })
+            }
+            sum_by_lane!($t);
+        }
+
+        #[derive(Clone, Copy)]
+        pub(in crate::simd) struct $complex($register);
+
+        impl Vector for $complex {
+            type Lane = Complex<$t>;
+            /// The real parts and the imaginary parts, each twice.
+            type Weight = ($register, $register);
+            const LANES: usize = $lanes / 2;
+
+            #[inline(always)]
+            unsafe fn zero() -> Self {
+                // SAFETY: the instruction set is the caller's promise.
+                Self(unsafe { $zero() })
+            }
+            #[inline(always)]
+            unsafe fn load(from: *const Complex<$t>) -> Self {
+                // SAFETY: as for the real lanes: a complex number is its two parts in order.
+                Self(unsafe { $load(from.cast()) })
+            }
+            #[inline(always)]
+            unsafe fn store(self, to: *mut Complex<$t>) {
+                // SAFETY: as for `load`.
+                unsafe { $store(to.cast(), self.0) }
+            }
+            #[inline(always)]
+            unsafe fn splat(weight: Complex<$t>) -> Self::Weight {
+                // SAFETY: the instruction set is the caller's promise.
+                unsafe { ($splat(weight.re), $splat(weight.im)) }
+            }
+            #[inline(always)]
+            unsafe fn weights(self) -> Self::Weight {
+                // SAFETY: the instruction set is the caller's promise.
+                unsafe { ($even(self.0), $odd(self.0)) }
+            }
+            #[inline(always)]
+            unsafe fn mul_add(self, (re, im): Self::Weight, sum: Self) -> Self {
+                // SAFETY: the instruction set is the caller's promise.
+                unsafe { Self($add($fmaddsub(self.0, re, $mul($swap(self.0), im)), sum.0)) }
+            }
+            sum_by_lane!(Complex<$t>);
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(super) mod avx512 {
+    use core::arch::x86_64::*;
+
+    use num_complex::Complex;
+
+    use super::Vector;
+
+    x86_vectors!(
+        F32,
+        C32,
+        f32,
+        __m512,
+        16,
+        _mm512_setzero_ps,
+        _mm512_loadu_ps,
+        _mm512_storeu_ps,
+        _mm512_set1_ps,
+        _mm512_fmadd_ps,
+        _mm512_mul_ps,
+        _mm512_add_ps,
+        _mm512_fmaddsub_ps,
+        _mm512_permute_ps::<0xb1>,
+        _mm512_moveldup_ps,
+        _mm512_movehdup_ps
+    );
+    x86_vectors!(
+        F64,
+        C64,
+        f64,
+        __m512d,
+        8,
+        _mm512_setzero_pd,
+        _mm512_loadu_pd,
+        _mm512_storeu_pd,
+        _mm512_set1_pd,
+        _mm512_fmadd_pd,
+        _mm512_mul_pd,
+        _mm512_add_pd,
+        _mm512_fmaddsub_pd,
+        _mm512_permute_pd::<0x55>,
+        _mm512_movedup_pd,
+        _mm512_permute_pd::<0xff>
+    );
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(super) mod avx2 {
+    use core::arch::x86_64::*;
+
+    use num_complex::Complex;
+
+    use super::Vector;
+
+    x86_vectors!(
+        F32,
+        C32,
+        f32,
+        __m256,
+        8,
+        _mm256_setzero_ps,
+        _mm256_loadu_ps,
+        _mm256_storeu_ps,
+        _mm256_set1_ps,
+        _mm256_fmadd_ps,
+        _mm256_mul_ps,
+        _mm256_add_ps,
+        _mm256_fmaddsub_ps,
+        _mm256_permute_ps::<0xb1>,
+        _mm256_moveldup_ps,
+        _mm256_movehdup_ps
+    );
+    x86_vectors!(
+        F64,
+        C64,
+        f64,
+        __m256d,
+        4,
+        _mm256_setzero_pd,
+        _mm256_loadu_pd,
+        _mm256_storeu_pd,
+        _mm256_set1_pd,
+        _mm256_fmadd_pd,
+        _mm256_mul_pd,
+        _mm256_add_pd,
+        _mm256_fmaddsub_pd,
+        _mm256_permute_pd::<0x5>,
+        _mm256_movedup_pd,
+        _mm256_permute_pd::<0xf>
+    );
+}
+
+/// Lanes as an array, which the compiler vectorises for the target's baseline: NEON on AArch64, SSE2 on x86-64.
+pub(super) mod portable {
+    use num_complex::Complex;
+
+    use super::Vector;
+
+    /// Sixteen bytes.
+    #[derive(Clone, Copy)]
+    pub(in crate::simd) struct Lanes<T, const N: usize>([T; N]);
+
+    macro_rules! portable_vector {
+        ($t:ty, $lanes:expr, |$w:ident, $x:ident, $s:ident| $mul_add:expr) => {
+            impl Vector for Lanes<$t, $lanes> {
+                type Lane = $t;
+                type Weight = [$t; $lanes];
+                const LANES: usize = $lanes;
+
+                #[inline(always)]
+                unsafe fn zero() -> Self {
+                    Self([<$t>::default(); $lanes])
+                }
+                #[inline(always)]
+                unsafe fn load(from: *const $t) -> Self {
+                    // SAFETY: valid for the lanes and aligned as one by the caller's promise.
+                    Self(unsafe { from.cast::<[$t; $lanes]>().read() })
+                }
+                #[inline(always)]
+                unsafe fn store(self, to: *mut $t) {
+                    // SAFETY: as for `load`.
+                    unsafe { to.cast::<[$t; $lanes]>().write(self.0) }
+                }
+                #[inline(always)]
+                unsafe fn splat(weight: $t) -> Self::Weight {
+                    [weight; $lanes]
+                }
+                #[inline(always)]
+                unsafe fn weights(self) -> Self::Weight {
+                    self.0
+                }
+                #[inline(always)]
+                unsafe fn mul_add(self, weight: Self::Weight, sum: Self) -> Self {
+                    Self(std::array::from_fn(|i| {
+                        let ($w, $x, $s) = (weight[i], self.0[i], sum.0[i]);
+                        $mul_add
+                    }))
+                }
+                sum_by_lane!($t);
+            }
+        };
+    }
+
+    // Where the baseline has a fused multiply-add it is the faster one; elsewhere it would be a library call.
+    const FUSED: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
+
+    portable_vector!(f32, 4, |w, x, s| if FUSED { w.mul_add(x, s) } else { w * x + s });
+    portable_vector!(f64, 2, |w, x, s| if FUSED { w.mul_add(x, s) } else { w * x + s });
+    portable_vector!(Complex<f32>, 2, |w, x, s| w * x + s);
+    portable_vector!(Complex<f64>, 1, |w, x, s| w * x + s);
+}
