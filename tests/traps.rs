@@ -253,8 +253,8 @@ fn a_loud_sample_does_not_drown_the_others() {
                     let plan = Planner::new().algorithm(algorithm).plan::<f32>(&problem).expect("a plan");
                     let mut y = vec![f32::NAN; h * w];
                     plan.run(&x, &taps, &mut y, &mut Workspace::new()).expect("operands of its lengths");
-                    let wrong = |i: &usize| !((y[*i] as f64 - expected[*i]).abs() <= 1e-3 * expected[*i]);
-                    let wrong: Vec<usize> = (0..h * w).filter(wrong).collect();
+                    let fine = |i: usize| (y[i] as f64 - expected[i]).abs() <= 1e-3 * expected[i];
+                    let wrong: Vec<usize> = (0..h * w).filter(|&i| !fine(i)).collect();
                     if let Some(&i) = wrong.first() {
                         failures += &format!(
                             "\n{problem} by {algorithm} ({}), {loud:e} at {at}: {} of {} wrong, {} not {} at {i}\n  {problem:?}",
@@ -296,8 +296,8 @@ fn a_loud_channel_does_not_drown_the_others() {
         x[na / 2 + 7] = 1e30;
         let (loud, recipe) = run(&x);
         // What the loud sample adds is far above anything else, and what it does not touch is as it was.
-        let wrong = |i: &usize| !(loud[*i] > 1e28 || (loud[*i] - quiet[*i]).abs() <= 1e-3 * quiet[*i]);
-        let count = (0..nc).filter(wrong).count();
+        let fine = |i: usize| loud[i] > 1e28 || (loud[i] - quiet[i]).abs() <= 1e-3 * quiet[i];
+        let count = (0..nc).filter(|&i| !fine(i)).count();
         if count > 0 {
             failures += &format!("\n{problem} by {recipe}: {count} of {nc} wrong\n  {problem:?}");
         }

@@ -54,10 +54,8 @@ pub fn any_problem(random: &mut Random, rank: usize, most: f64) -> Problem {
                 builder.mode(Mode::Full).window(&window)
             }
         };
-        if let Ok(problem) = builder.build() {
-            if problem.flops() <= most {
-                return problem;
-            }
+        if let Some(problem) = builder.build().ok().filter(|p| p.flops() <= most) {
+            return problem;
         }
     }
 }
