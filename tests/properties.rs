@@ -31,7 +31,7 @@ fn run<T: Element>(plan: &Plan<T>, first: &[T], second: &[T]) -> Vec<T> {
 fn plan<T: Element>(problem: &Problem, algorithm: Algorithm) -> Option<Plan<T>> {
     match Planner::new().algorithm(algorithm).plan(problem) {
         Ok(plan) => Some(plan),
-        Err(e) if must_support(algorithm, problem) => panic!("{problem} by {algorithm}: {e}\n{problem:?}"),
+        Err(e) if must_support(algorithm, problem) => panic!("{} by {algorithm}: {e}", tell(problem)),
         Err(_) => None,
     }
 }
@@ -50,10 +50,10 @@ fn close<T: Element>(
     tolerance: &[f64],
 ) -> Result<(), TestCaseError> {
     for (i, (&g, &e)) in got.iter().zip(expected).enumerate() {
-        let problem = plan.problem();
+        let problem = tell(plan.problem());
         prop_assert!(
             distance(g, e) <= tolerance[i],
-            "{what}: {problem} by {}: element {i}: {g:?}, not {e:?} to {:.3e}\n{problem:?}",
+            "{what}: {problem} by {}: element {i}: {g:?}, not {e:?} to {:.3e}",
             plan.recipe(),
             tolerance[i]
         );
@@ -129,7 +129,11 @@ fn adjoint<T: Element>(problem: &Problem, random: &mut Random) -> Result<(), Tes
         let by_weights = if forward.is_conjugated() { dot(&w, &gw).conj() } else { dot(&w, &gw) };
         let allowed = off + leeway(&tolerance(&bwd_w, &x, &g), &w);
         let difference = (dot(&y, &g) - by_weights).norm();
-        prop_assert!(difference <= allowed, "<y, g> = <w, gw> by {algorithm}: off by {difference}\n{forward:?}");
+        prop_assert!(
+            difference <= allowed,
+            "<y, g> = <w, gw> by {algorithm}: off by {difference} on {}",
+            tell(&forward)
+        );
 
         // What a constant outside adds does not depend on the input.
         let rest = match forward.boundary() {
@@ -138,7 +142,11 @@ fn adjoint<T: Element>(problem: &Problem, random: &mut Random) -> Result<(), Tes
         };
         let allowed = 2.0 * off + leeway(&tolerance(&bwd_d, &g, &w), &x);
         let difference = (dot(&y, &g) - dot(&rest, &g) - dot(&x, &gx)).norm();
-        prop_assert!(difference <= allowed, "<y, g> = <x, gx> by {algorithm}: off by {difference}\n{forward:?}");
+        prop_assert!(
+            difference <= allowed,
+            "<y, g> = <x, gx> by {algorithm}: off by {difference} on {}",
+            tell(&forward)
+        );
     }
     Ok(())
 }
@@ -318,7 +326,7 @@ proptest! {
             for algorithm in algorithms() {
                 let Some(plan) = plan::<T>(&problem, algorithm) else { continue };
                 let outcome = pool.install(|| dense(&plan, &case));
-                prop_assert!(outcome.is_ok(), "{} by {}: {}\n{:?}", problem, algorithm, outcome.unwrap_err(), problem);
+                prop_assert!(outcome.is_ok(), "{} by {}: {}", tell(&problem), algorithm, outcome.unwrap_err());
             }
         });
     }

@@ -257,7 +257,8 @@ fn a_loud_sample_does_not_drown_the_others() {
                     let wrong: Vec<usize> = (0..h * w).filter(|&i| !fine(i)).collect();
                     if let Some(&i) = wrong.first() {
                         failures += &format!(
-                            "\n{problem} by {algorithm} ({}), {loud:e} at {at}: {} of {} wrong, {} not {} at {i}\n  {problem:?}",
+                            "\n{} by {algorithm} ({}), {loud:e} at {at}: {} of {} wrong, {} not {} at {i}",
+                            tell(&problem),
                             plan.recipe(),
                             wrong.len(),
                             h * w,
@@ -299,7 +300,7 @@ fn a_loud_channel_does_not_drown_the_others() {
         let fine = |i: usize| loud[i] > 1e28 || (loud[i] - quiet[i]).abs() <= 1e-3 * quiet[i];
         let count = (0..nc).filter(|&i| !fine(i)).count();
         if count > 0 {
-            failures += &format!("\n{problem} by {recipe}: {count} of {nc} wrong\n  {problem:?}");
+            failures += &format!("\n{} by {recipe}: {count} of {nc} wrong", tell(&problem));
         }
     }
     assert!(failures.is_empty(), "{failures}");

@@ -106,10 +106,17 @@ impl Battery {
             let (count, texts) = self.failed.entry(name).or_default();
             *count += 1;
             if texts.len() < 4 {
-                texts.push(format!("--- {problem} by {algorithm}: {what}\n    {problem:?}"));
+                texts.push(format!("--- {} by {algorithm}: {what}", tell(problem)));
             }
         }
     }
+}
+
+/// The problem as a text from which it can be built again.
+pub fn tell(problem: &Problem) -> String {
+    let text = problem.to_string();
+    let same = text.parse::<Problem>().is_ok_and(|p| p == *problem);
+    if same { text } else { format!("{problem:?}") }
 }
 
 /// Runs a plan on dense arrays, unprepared and prepared.
@@ -127,17 +134,36 @@ pub fn dense<T: Element>(plan: &Plan<T>, case: &Case<T>) -> Outcome {
     same_bits("prepared", case, &again, "unprepared", &got)
 }
 
-/// The result of a run from a poisoned workspace, which must suffice, to an array of NaN.
+/// What lies before and behind the slices of a run: an odd number, so that nothing is aligned.
+const MARGIN: usize = 37;
+
+/// The result of a run from a poisoned workspace, which must suffice, to an array of NaN. The operands lie amid NaN, and
+/// what lies around the result must stay as it is.
 pub fn run_dirty<T: Element>(plan: &Plan<T>, case: &Case<T>) -> Result<Vec<T>, String> {
     let mut workspace = Workspace::with_bytes(plan.workspace_bytes());
     workspace.poison();
     let before = workspace.bytes();
-    let mut got = vec![nan(); case.expected.len()];
-    plan.run(&case.first, &case.second, &mut got, &mut workspace).map_err(|e| e.to_string())?;
+    let amid = |values: &[T]| [&[nan(); MARGIN][..], values, &[nan(); MARGIN]].concat();
+    let (first, second) = (amid(&case.first), amid(&case.second));
+    let outside = T::from_f64(-77.0);
+    let inside = MARGIN..MARGIN + case.expected.len();
+    let mut got = vec![outside; case.expected.len() + 2 * MARGIN];
+    got[inside.clone()].fill(nan());
+    plan.run(
+        &first[MARGIN..first.len() - MARGIN],
+        &second[MARGIN..second.len() - MARGIN],
+        &mut got[inside.clone()],
+        &mut workspace,
+    )
+    .map_err(|e| e.to_string())?;
     if workspace.bytes() != before {
         return Err(format!("the workspace grew from {before} bytes to {}", workspace.bytes()));
     }
-    Ok(got)
+    if got[..MARGIN].iter().chain(&got[inside.end..]).any(|&v| v != outside) {
+        return Err("memory around the result was written".into());
+    }
+    got.truncate(inside.end);
+    Ok(got.split_off(MARGIN))
 }
 
 /// Runs a plan on arrays with axes in any order and direction and NaN in their gaps.
