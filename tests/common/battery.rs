@@ -1,4 +1,4 @@
-//! What every algorithm is put through: dirty workspaces, results full of NaN, prepared kernels, arrays laid out anyhow.
+//! What every algorithm is put through: dirty workspaces, results full of NaN, prepared kernels, any strides.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -137,8 +137,8 @@ pub fn dense<T: Element>(plan: &Plan<T>, case: &Case<T>) -> Outcome {
 /// What lies before and behind the slices of a run: an odd number, so that nothing is aligned.
 const MARGIN: usize = 37;
 
-/// The result of a run from a poisoned workspace, which must suffice, to an array of NaN. The operands lie amid NaN, and
-/// what lies around the result must stay as it is.
+/// The result of a run from a poisoned workspace, which must suffice, to an array of NaN. The operands lie amid
+/// NaN, and what lies around the result must stay as it is.
 pub fn run_dirty<T: Element>(plan: &Plan<T>, case: &Case<T>) -> Result<Vec<T>, String> {
     let mut workspace = Workspace::with_bytes(plan.workspace_bytes());
     workspace.poison();

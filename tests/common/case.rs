@@ -104,7 +104,8 @@ fn pair_of(i: usize, shape: &[usize], layout: Layout) -> [usize; 2] {
     }
 }
 
-/// How often a weight enters the gradient of one input at the most: more than once where the boundary reads the data again.
+/// How often a weight enters the gradient of one input at the most: more than once where the boundary reads the
+/// data again.
 fn multiplicity(problem: &Problem) -> usize {
     if problem.pass() != Pass::InputGradient || !problem.boundary().reads_data() {
         return 1;
