@@ -5,7 +5,7 @@
 
 use crate::element::Scalar;
 use crate::error::Result;
-use crate::problem::{Boundary, Pass, Problem, SpatialAxis};
+use crate::problem::{Boundary, MAX_RANK, Pass, Problem, SpatialAxis};
 use crate::view::{Strided, View, advance};
 
 /// Computes `problem` from its two operands by the definition, each sum in index order in `T` itself.
@@ -173,22 +173,24 @@ impl<'a, T: Scalar> Terms<'a, T> {
     /// `Σ_{o, t reading i} conj(w[channel, c, t]) · g[n, channel, o]`, the adjoint of the forward pass in the input.
     fn input_gradient(&self, index: &[usize], channel: usize, c: usize, add: &mut impl FnMut(T)) {
         let p = self.problem;
+        let rank = p.axes.len();
+        // On each axis the outputs that read this input by this tap; the vectors are reused from tap to tap.
+        let mut sources: [Vec<usize>; MAX_RANK] = Default::default();
         self.taps(|tap| {
-            let sources: Vec<Vec<usize>> = p
-                .axes
-                .iter()
-                .enumerate()
-                .map(|(a, axis)| readers(axis, p.boundary, index[2 + a], tap[a]).collect())
-                .collect();
-            let counts: Vec<usize> = sources.iter().map(Vec::len).collect();
-            let mut choice = vec![0; counts.len()];
-            for _ in 0..counts.iter().product() {
+            let mut counts = [0; MAX_RANK];
+            for (a, axis) in p.axes.iter().enumerate() {
+                sources[a].clear();
+                sources[a].extend(readers(axis, p.boundary, index[2 + a], tap[a]));
+                counts[a] = sources[a].len();
+            }
+            let mut choice = [0; MAX_RANK];
+            for _ in 0..counts[..rank].iter().product() {
                 let mut at = self.first.at.channel(index[0], channel);
-                for (a, &i) in choice.iter().enumerate() {
+                for (a, &i) in choice[..rank].iter().enumerate() {
                     at += self.first.at.step(a, sources[a][i]);
                 }
                 add(self.kernel(channel, c, tap, !p.conjugate) * self.first.data[at as usize]);
-                advance(&mut choice, &counts);
+                advance(&mut choice[..rank], &counts[..rank]);
             }
         });
     }
@@ -197,8 +199,11 @@ impl<'a, T: Scalar> Terms<'a, T> {
     fn weight_gradient(&self, index: &[usize], n: usize, channel: usize, add: &mut impl FnMut(T)) {
         let p = self.problem;
         let outside = constant(p);
-        let outputs: Vec<usize> = p.axes.iter().map(|a| a.output).collect();
-        let mut o = vec![0; outputs.len()];
+        let (mut outputs, rank) = ([0; MAX_RANK], p.axes.len());
+        outputs.iter_mut().zip(&p.axes).for_each(|(n, axis)| *n = axis.output);
+        let outputs = &outputs[..rank];
+        let mut o = [0; MAX_RANK];
+        let o = &mut o[..rank];
         for _ in 0..outputs.iter().product() {
             let mut x_at = self.first.at.channel(n, channel);
             let mut g_at = self.second.at.channel(n, index[0]);
@@ -217,16 +222,17 @@ impl<'a, T: Scalar> Terms<'a, T> {
                 let g = self.second.data[g_at as usize];
                 add(if p.conjugate { g.conj() * x } else { g * x.conj() });
             }
-            advance(&mut o, &outputs);
+            advance(o, outputs);
         }
     }
 
     fn taps(&self, mut visit: impl FnMut(&[usize])) {
-        let extents: Vec<usize> = self.problem.axes.iter().map(|a| a.kernel).collect();
-        let mut tap = vec![0; extents.len()];
-        for _ in 0..extents.iter().product() {
-            visit(&tap);
-            advance(&mut tap, &extents);
+        let (mut extents, rank) = ([0; MAX_RANK], self.problem.axes.len());
+        extents.iter_mut().zip(&self.problem.axes).for_each(|(n, axis)| *n = axis.kernel);
+        let mut tap = [0; MAX_RANK];
+        for _ in 0..extents[..rank].iter().product() {
+            visit(&tap[..rank]);
+            advance(&mut tap[..rank], &extents[..rank]);
         }
     }
 

@@ -33,7 +33,8 @@ impl Strided {
         let (mut low, mut high) = (offset as i128, offset as i128);
         for (&n, &s) in shape.iter().zip(strides) {
             let reach = (n as i128 - 1).saturating_mul(s as i128);
-            *(if reach < 0 { &mut low } else { &mut high }) += reach;
+            let end = if reach < 0 { &mut low } else { &mut high };
+            *end = end.saturating_add(reach);
         }
         if low < 0 || high >= len as i128 {
             let expected = format!("shape and strides that stay within the slice's {len} elements");
@@ -94,6 +95,9 @@ impl Strided {
     /// Whether two indices may share an element. Sufficient for soundness: every stride steps over all that the
     /// smaller ones reach.
     fn may_overlap(&self) -> bool {
+        if self.shape().contains(&0) {
+            return false;
+        }
         let mut order: Vec<(usize, usize)> = self
             .shape()
             .iter()

@@ -164,7 +164,10 @@ impl Planner {
             candidate.why_not = Some(format!("{} was asked for", self.algorithm));
         } else if self.max_workspace.is_some_and(|most| candidate.workspace_bytes > most) {
             candidate.why_not = Some(format!("its workspace exceeds {} bytes", self.max_workspace.unwrap_or(0)));
-        } else if candidate.error_bound > tolerance && (self.tolerance.is_some() || self.algorithm == Algorithm::Auto) {
+        } else if (self.tolerance.is_some() || self.algorithm == Algorithm::Auto)
+            // A tolerance that is NaN is met by nothing.
+            && candidate.error_bound.partial_cmp(&tolerance).is_none_or(std::cmp::Ordering::is_gt)
+        {
             candidate.why_not = Some(format!("its error bound exceeds {tolerance:.1e}"));
         }
         candidate

@@ -63,20 +63,25 @@ impl Boundary {
         if extent == 0 {
             return None;
         }
-        let n = extent as isize;
+        // No slice is longer than `isize::MAX`; periods are counted apart, since twice the extent may not fit.
+        let n = isize::try_from(extent).unwrap_or(isize::MAX);
+        let folded = |period: isize| {
+            let (turn, rest) = (position.div_euclid(period), position.rem_euclid(period));
+            (turn % 2 != 0, rest)
+        };
         let index = match self {
             Self::Zero | Self::Constant(_) => return None,
             Self::Nearest => position.clamp(0, n - 1),
             Self::Wrap => position.rem_euclid(n),
-            Self::Symmetric => {
-                let r = position.rem_euclid(2 * n);
-                r.min(2 * n - 1 - r)
-            }
+            Self::Symmetric => match folded(n) {
+                (true, rest) => n - 1 - rest,
+                (false, rest) => rest,
+            },
             Self::Mirror if n == 1 => 0,
-            Self::Mirror => {
-                let r = position.rem_euclid(2 * (n - 1));
-                r.min(2 * (n - 1) - r)
-            }
+            Self::Mirror => match folded(n - 1) {
+                (true, rest) => n - 1 - rest,
+                (false, rest) => rest,
+            },
         };
         Some(index as usize)
     }

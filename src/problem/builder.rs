@@ -275,7 +275,8 @@ impl ProblemBuilder {
                 kernel: positive("kernel", &kernel, rank, a)?,
                 stride: positive("stride", &stride, rank, a)?,
                 dilation: positive("dilation", &dilation, rank, a)?,
-            };
+            }
+            .check()?;
             let (padding, output) = match &extent {
                 Extent::Mode(mode) => given.by_mode(*mode)?,
                 Extent::Padding(p) => given.by_padding(per_axis("padding", p, rank, a)?)?,
@@ -318,6 +319,9 @@ fn positive(name: &'static str, values: &[usize], rank: usize, axis: usize) -> R
     }
 }
 
+/// What positions and sizes stay below, so that their sums and differences fit with room to spare.
+const LIMIT: i128 = 1 << 60;
+
 /// What is known of an axis before its output is.
 struct Given {
     axis: usize,
@@ -328,6 +332,18 @@ struct Given {
 }
 
 impl Given {
+    /// Refuses what could overflow in the products below: each is of two factors, and fits where these do.
+    fn check(self) -> Result<Self> {
+        for (name, n) in
+            [("input", self.input), ("kernel", self.kernel), ("stride", self.stride), ("dilation", self.dilation)]
+        {
+            if n as i128 > LIMIT {
+                return Err(Error::overflow(format!("axis {}: the {name}, {n}", self.axis)));
+            }
+        }
+        Ok(self)
+    }
+
     fn span(&self) -> i128 {
         self.dilation as i128 * (self.kernel as i128 - 1) + 1
     }

@@ -1,0 +1,370 @@
+//! Every algorithm against the definition: whole numbers, exactly or within the stated bound.
+
+mod common;
+
+use common::*;
+use faltung::{Algorithm, Boundary, DType, Layout, Mode, Pass, Planner, Problem, ProblemBuilder, Recipe, Threads};
+
+/// The problem in every pass.
+fn passes(problem: &Problem) -> impl Iterator<Item = Problem> + '_ {
+    Pass::ALL.into_iter().map(|pass| problem.with_pass(pass))
+}
+
+fn check(b: &mut Battery, problem: &Problem, random: &mut Random) {
+    by_dtype!(problem, T => b.run(&Case::<T>::integers(problem, random)));
+}
+
+fn check_all_passes(b: &mut Battery, builder: ProblemBuilder, random: &mut Random) {
+    let problem = builder.build().expect("a problem of the test's own making");
+    passes(&problem).for_each(|p| check(b, &p, random));
+}
+
+#[test]
+fn every_width_of_a_signal() {
+    battery(|b| {
+        let mut random = Random::new(10);
+        for width in 1..=70 {
+            for (kernel, mode) in
+                [(1, Mode::Full), (2, Mode::Same), (3, Mode::Full), (5, Mode::Causal), (8, Mode::Same)]
+            {
+                for dtype in DType::ALL {
+                    let signal = Problem::field(&[width], &[kernel]).mode(mode).dtype(dtype);
+                    check_all_passes(b, signal, &mut random);
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn every_width_of_an_image() {
+    battery(|b| {
+        let mut random = Random::new(11);
+        for width in 1..=70 {
+            for (kernel, flip) in [([3, 3], true), ([2, 4], false)] {
+                let dtype = random.pick(&DType::ALL);
+                let image = Problem::field(&[3, width], &kernel).mode(Mode::Same).flip(flip).dtype(dtype);
+                check_all_passes(b, image, &mut random);
+            }
+            let strided = Problem::layer(1, 2, 3, &[4, width], &[3, 3]).padding(&[(1, 1)]).stride(&[2]);
+            check_all_passes(b, strided, &mut random);
+        }
+    });
+}
+
+#[test]
+fn every_number_of_channels() {
+    battery(|b| {
+        let mut random = Random::new(12);
+        for layout in LAYOUTS {
+            for channels in 1..=70 {
+                let other = random.pick(&[1, 2, 3, 5, 16]);
+                let dtype = random.pick(&DType::ALL);
+                for (ic, oc) in [(channels, other), (other, channels)] {
+                    let point = Problem::layer(2, ic, oc, &[3, 5], &[1, 1]).layout(layout).dtype(dtype);
+                    check_all_passes(b, point, &mut random);
+                }
+                let deep = Problem::layer(1, channels, channels, &[4, 5], &[3, 2]).groups(channels).layout(layout);
+                check_all_passes(b, deep.padding(&[(1, 1)]).dtype(dtype), &mut random);
+            }
+            let list = [1, 2, 3, 15, 16, 17];
+            for (ic, oc) in list.iter().flat_map(|&ic| list.map(|oc| (ic, oc))) {
+                let layer = Problem::layer(2, ic, oc, &[5, 7], &[3, 3]).padding(&[(1, 1)]).layout(layout);
+                check_all_passes(b, layer, &mut random);
+            }
+        }
+    });
+}
+
+#[test]
+fn groups_and_channel_multipliers() {
+    battery(|b| {
+        let mut random = Random::new(13);
+        for layout in LAYOUTS {
+            for (ic, oc, groups) in [
+                (2, 2, 2),
+                (3, 6, 3),
+                (6, 3, 3),
+                (4, 8, 2),
+                (16, 16, 16),
+                (17, 34, 17),
+                (15, 45, 15),
+                (32, 16, 16),
+                (30, 20, 5),
+            ] {
+                for dtype in DType::ALL {
+                    let layer = Problem::layer(2, ic, oc, &[6, 5], &[3, 2]).groups(groups).padding(&[(1, 0)]);
+                    check_all_passes(b, layer.layout(layout).dtype(dtype), &mut random);
+                }
+            }
+        }
+    });
+}
+
+/// Extents, strides, dilations, paddings and boundaries on one axis, combined in full.
+#[test]
+fn the_geometry_of_an_axis() {
+    let paddings: [(isize, isize); 7] = [(0, 0), (1, 2), (3, 0), (0, 5), (9, 11), (-1, 0), (2, -2)];
+    let boundaries = BOUNDARIES.into_iter().chain([Boundary::Constant(-1.0)]);
+    battery(|b| {
+        let mut random = Random::new(14);
+        for boundary in boundaries {
+            for (input, kernel) in [1, 2, 5, 16, 33].into_iter().flat_map(|n| [1, 2, 3, 7].map(|k| (n, k))) {
+                for (stride, dilation) in [(1, 1), (2, 1), (1, 2), (3, 2), (2, 3)] {
+                    for padding in paddings {
+                        let builder = Problem::field(&[input], &[kernel]).stride(&[stride]).dilation(&[dilation]);
+                        let builder = builder.padding(&[padding]).boundary(boundary).flip(random.once_in(2));
+                        // Most dilated kernels do not fit the shortest inputs.
+                        let Ok(problem) = builder.build() else { continue };
+                        passes(&problem).for_each(|p| check(b, &p, &mut random));
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn boundaries_longer_than_the_data() {
+    battery(|b| {
+        let mut random = Random::new(15);
+        for boundary in BOUNDARIES {
+            for (input, kernel) in [(1, 6), (2, 9), (3, 9), (3, 20), (5, 31)] {
+                for mode in [Mode::Full, Mode::Same, Mode::Causal] {
+                    let dtype = random.pick(&DType::ALL);
+                    let signal = Problem::field(&[input], &[kernel]).mode(mode).boundary(boundary).dtype(dtype);
+                    check_all_passes(b, signal, &mut random);
+                    let image = Problem::field(&[input, 2], &[kernel, 5]).mode(mode).boundary(boundary).dtype(dtype);
+                    check_all_passes(b, image, &mut random);
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn windows_of_the_output() {
+    battery(|b| {
+        let mut random = Random::new(16);
+        for (start, length) in [(0, 1), (0, 39), (1, 17), (20, 16), (38, 1), (7, 30)] {
+            for boundary in BOUNDARIES {
+                let signal = Problem::field(&[33], &[7]).window(&[(start, length)]).boundary(boundary);
+                check_all_passes(b, signal, &mut random);
+                let image = Problem::field(&[33, 6], &[7, 3]).stride(&[1, 2]).window(&[(start, length), (1, 2)]);
+                check_all_passes(b, image.boundary(boundary), &mut random);
+            }
+        }
+    });
+}
+
+#[test]
+fn long_kernels_and_signals() {
+    battery(|b| {
+        let mut random = Random::new(17);
+        for (input, kernel) in [(1000, 64), (1000, 129), (5000, 31), (4097, 513), (300, 301), (31, 400)] {
+            for (mode, boundary) in [(Mode::Full, Boundary::Zero), (Mode::Same, Boundary::Mirror)] {
+                let signal = Problem::field(&[input], &[kernel]).mode(mode).boundary(boundary);
+                let problem = signal.build().expect("a valid problem");
+                check(b, &problem, &mut random);
+                if problem.flops() < 6e5 {
+                    passes(&problem).skip(1).for_each(|p| check(b, &p, &mut random));
+                }
+            }
+        }
+        let image = Problem::field(&[70, 90], &[11, 13]).mode(Mode::Same);
+        check(b, &image.build().expect("a valid problem"), &mut random);
+    });
+}
+
+fn anything(seed: u64, rank: usize, count: usize) {
+    battery(|b| {
+        let mut random = Random::new(seed);
+        for _ in 0..count {
+            let problem = any_problem(&mut random, rank, 4e4);
+            by_dtype!(problem, T => {
+                let case = Case::<T>::integers(&problem, &mut random);
+                b.run_all(&case, &mut random);
+            });
+        }
+    });
+}
+
+#[test]
+fn anything_of_rank_1() {
+    anything(101, 1, 1500);
+}
+
+#[test]
+fn anything_of_rank_2() {
+    anything(102, 2, 1500);
+}
+
+#[test]
+fn anything_of_rank_3() {
+    anything(103, 3, 700);
+}
+
+#[test]
+fn anything_of_rank_4() {
+    anything(104, 4, 400);
+}
+
+#[test]
+fn anything_of_rank_5() {
+    anything(105, 5, 100);
+}
+
+#[test]
+fn anything_of_rank_6() {
+    anything(106, 6, 100);
+}
+
+/// Real numbers: no algorithm is exact on them, and each states by how much.
+#[test]
+fn the_error_bound_holds() {
+    battery(|b| {
+        let mut random = Random::new(18);
+        let mut problems: Vec<Problem> = (0..400).map(|i| any_problem(&mut random, 1 + i % 4, 4e4)).collect();
+        let large = [
+            Problem::field(&[3000], &[300]),
+            Problem::field(&[64, 70], &[9, 11]).mode(Mode::Same),
+            Problem::layer(2, 16, 12, &[14, 15], &[3, 3]).padding(&[(1, 1)]),
+            Problem::layer(1, 64, 3, &[6, 7], &[3, 3]).padding(&[(1, 1)]).layout(Layout::ChannelsLast),
+        ];
+        for builder in large {
+            problems.extend(passes(&builder.build().expect("a valid problem")));
+        }
+        for problem in problems {
+            let problem = problem.with_dtype(DType::F32).expect("smaller than it was");
+            let case = Case::normals(&problem, &mut random);
+            for algorithm in algorithms() {
+                b.planned(algorithm, &case, |plan| {
+                    let got = run_dirty(plan, &case)?;
+                    within("real numbers", &case, &got, |i| plan.error_bound() * case.scale[i])
+                });
+            }
+        }
+    });
+}
+
+/// Problems that are worth more than one thread.
+fn large_problems() -> Vec<Problem> {
+    let builders = [
+        Problem::field(&[9_000], &[9]),
+        Problem::field(&[60_000], &[60]),
+        Problem::field(&[200, 190], &[9, 9]).mode(Mode::Same).boundary(Boundary::Mirror),
+        Problem::field(&[24, 25, 26], &[5, 4, 3]).mode(Mode::Same),
+        Problem::layer(2, 8, 17, &[30, 31], &[3, 3]).padding(&[(1, 1)]),
+        Problem::layer(3, 12, 10, &[28, 27], &[3, 3]).stride(&[2]).layout(Layout::ChannelsLast),
+        Problem::layer(2, 24, 24, &[33, 30], &[5, 5]).groups(24).padding(&[(2, 2)]),
+        Problem::layer(4, 64, 32, &[8, 9], &[1, 1]).layout(Layout::ChannelsLast),
+    ];
+    builders.into_iter().flat_map(|b| passes(&b.build().expect("a valid problem")).collect::<Vec<_>>()).collect()
+}
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    let pool = |n| rayon::ThreadPoolBuilder::new().num_threads(n).build().expect("a pool");
+    let pools = [1, 2, 3, 5].map(pool);
+    battery(|b| {
+        let mut random = Random::new(19);
+        for problem in large_problems() {
+            let case = Case::normals(&problem, &mut random);
+            // The definition is too slow for all of them.
+            let slow = |a: &Algorithm| *a == Algorithm::Reference && problem.flops() > 1e6;
+            for algorithm in algorithms().into_iter().filter(|a| !slow(a)) {
+                b.planned(algorithm, &case, |plan| {
+                    let serial = run_dirty(&plan.with_threads(Threads::Serial), &case)?;
+                    within("serial", &case, &serial, |i| plan.error_bound() * case.scale[i])?;
+                    for (pool, n) in pools.iter().map(|p| (p, p.current_num_threads())) {
+                        let got = pool.install(|| run_dirty(&plan.with_threads(Threads::Pool), &case))?;
+                        same_bits(&format!("{n} threads"), &case, &got, "serially", &serial)?;
+                    }
+                    let got = pools[3].install(|| run_dirty(&plan.with_threads(Threads::AtMost(2)), &case))?;
+                    same_bits("2 threads of 5", &case, &got, "serially", &serial)
+                });
+            }
+        }
+    });
+}
+
+#[test]
+fn one_plan_serves_many_threads_at_once() {
+    battery(|b| {
+        let mut random = Random::new(20);
+        for problem in large_problems() {
+            let case = Case::normals(&problem, &mut random);
+            let slow = |a: &Algorithm| *a == Algorithm::Reference && problem.flops() > 1e6;
+            for algorithm in algorithms().into_iter().filter(|a| !slow(a)) {
+                b.planned(algorithm, &case, |plan| {
+                    let alone = run_dirty(plan, &case)?;
+                    let together: Vec<_> = std::thread::scope(|scope| {
+                        let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| run_dirty(plan, &case))).collect();
+                        threads.into_iter().map(|t| t.join().expect("no panic")).collect()
+                    });
+                    together.into_iter().try_for_each(|got| same_bits("together", &case, &got?, "alone", &alone))
+                });
+            }
+        }
+    });
+}
+
+/// A plan gives the same bits run after run, from whatever workspace other plans have left.
+#[test]
+fn runs_and_plans_repeat() {
+    battery(|b| {
+        let mut random = Random::new(21);
+        let mut shared = faltung::Workspace::new();
+        for _ in 0..300 {
+            let rank = 1 + random.below(3);
+            let problem = any_problem(&mut random, rank, 2e4);
+            let problem = problem.with_dtype(DType::F32).expect("smaller than it was");
+            let case = Case::normals(&problem, &mut random);
+            for algorithm in algorithms() {
+                b.planned(algorithm, &case, |plan| {
+                    let first = run_dirty(plan, &case)?;
+                    let twin = Planner::new().plan_with::<f32>(&problem, plan.recipe()).map_err(|e| e.to_string())?;
+                    same_bits("by its recipe", &case, &run_dirty(&twin, &case)?, "as planned", &first)?;
+                    let mut got = vec![f32::NAN; first.len()];
+                    plan.run(&case.first, &case.second, &mut got, &mut shared).map_err(|e| e.to_string())?;
+                    same_bits("in a shared workspace", &case, &got, "in its own", &first)
+                });
+            }
+        }
+    });
+}
+
+/// The transforms that a problem can be tiled with: from the shortest that holds the kernel to longer than everything.
+fn transforms(problem: &Problem, random: &mut Random) -> Vec<Vec<usize>> {
+    let spans: Vec<usize> = problem.axes().iter().map(|a| a.span()).collect();
+    let mut lists: Vec<Vec<usize>> = [0, 1, 2, 4, 7].map(|more| spans.iter().map(|s| s + more).collect()).to_vec();
+    lists.push(spans.iter().map(|s| (2 * s).next_power_of_two()).collect());
+    lists.push(spans.iter().map(|s| s + random.below(30)).collect());
+    lists.push(problem.axes().iter().map(|a| a.input() + a.output() * a.stride() + 2 * a.span()).collect());
+    lists
+}
+
+#[test]
+fn recipes_given_agree() {
+    battery(|b| {
+        let mut random = Random::new(22);
+        for i in 0..250 {
+            let problem = any_problem(&mut random, 1 + i % 3, 4e4);
+            by_dtype!(problem, T => {
+                let case = Case::<T>::integers(&problem, &mut random);
+                for transform in transforms(&problem, &mut random) {
+                    b.recipe(&case, &Recipe::Fft { transform });
+                }
+                for extent in [1, 2, 3, 5, 16, 10_000] {
+                    b.recipe(&case, &Recipe::Direct { tile: vec![extent; problem.rank()] });
+                }
+                let odd = (0..problem.rank()).map(|_| 1 + random.below(20)).collect();
+                b.recipe(&case, &Recipe::Direct { tile: odd });
+                for block in [1, 2, 7, 16, 61, 100_000] {
+                    b.recipe(&case, &Recipe::Im2col { block });
+                }
+                b.recipe(&case, &Recipe::Reference);
+            });
+        }
+    });
+}
