@@ -19,7 +19,7 @@ mod view;
 pub use element::{DType, Element, Scalar};
 pub use error::{Error, Result};
 pub use plan::{Algorithm, Candidate, Explanation, Plan, Planner, Prepared, Recipe, Threads, Workspace};
-pub use problem::{Boundary, Layout, MAX_RANK, Mode, Pass, Problem, ProblemBuilder, SpatialAxis};
+pub use problem::{Boundary, Layout, MAX_RANK, Mode, Pass, Problem, ProblemBuilder, SpatialAxis, read_suite};
 pub use view::{View, ViewMut};
 
 pub use ndarray;

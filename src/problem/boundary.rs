@@ -94,6 +94,8 @@ impl Boundary {
     fn key(self) -> (u8, u64) {
         match self {
             Self::Zero => (0, 0),
+            // Two NaNs write and compute the same.
+            Self::Constant(v) if v.is_nan() => (1, f64::NAN.to_bits()),
             Self::Constant(v) => (1, v.to_bits()),
             Self::Symmetric => (2, 0),
             Self::Mirror => (3, 0),
@@ -121,7 +123,8 @@ impl fmt::Display for Boundary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Zero => f.pad("zero"),
-            Self::Constant(v) => write!(f, "constant={v}"),
+            // `Debug` has exponents, so that no number is hundreds of digits long.
+            Self::Constant(v) => write!(f, "constant={}", format!("{v:?}").trim_end_matches(".0")),
             Self::Symmetric => f.pad("symmetric"),
             Self::Mirror => f.pad("mirror"),
             Self::Nearest => f.pad("nearest"),

@@ -299,6 +299,9 @@ impl ProblemBuilder {
     }
 }
 
+/// The farthest position that an axis may speak of: products of two such still fit an `i128` with room for sums.
+const LIMIT: i128 = 1 << 60;
+
 fn per_axis<T: Copy + std::fmt::Debug>(name: &'static str, values: &[T], rank: usize, axis: usize) -> Result<T> {
     match values {
         [one] => Ok(*one),
@@ -310,6 +313,7 @@ fn per_axis<T: Copy + std::fmt::Debug>(name: &'static str, values: &[T], rank: u
 fn positive(name: &'static str, values: &[usize], rank: usize, axis: usize) -> Result<usize> {
     match per_axis(name, values, rank, axis)? {
         0 => Err(Error::argument(name, format!("at least 1 on axis {axis}"), 0)),
+        n if n as i128 > LIMIT => Err(Error::overflow(format!("axis {axis}: the {name}"))),
         n => Ok(n),
     }
 }
@@ -357,12 +361,14 @@ impl Given {
         if output == 0 {
             return Err(Error::argument("output", format!("at least 1 on axis {}", self.axis), 0));
         }
+        if output as i128 > LIMIT {
+            return Err(Error::overflow(format!("axis {}: the output", self.axis)));
+        }
         Ok((padding as i128, output as i128))
     }
 
     /// The axis, where every position that it speaks of fits with room to spare.
     fn axis(&self, padding: i128, output: i128) -> Result<SpatialAxis> {
-        const LIMIT: i128 = 1 << 60;
         let reach = output * self.stride as i128 + padding.abs() + self.span() + self.input as i128;
         if reach > LIMIT {
             return Err(Error::overflow(format!("axis {}: the positions that the kernel reaches", self.axis)));

@@ -3,11 +3,13 @@
 mod boundary;
 mod builder;
 mod notation;
+mod suite;
 
 use std::fmt;
 
 pub use boundary::Boundary;
 pub use builder::{Mode, ProblemBuilder};
+pub use suite::read_suite;
 
 use crate::element::DType;
 
