@@ -182,7 +182,11 @@ pub(crate) fn guarded<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, E
 }
 
 /// The planner and the plan that a choice asks for.
-pub(crate) fn plan<T: Sample>(problem: &Problem, choice: &Choice, threads: Threads) -> Result<(Planner, Plan<T>), Error> {
+pub(crate) fn plan<T: Sample>(
+    problem: &Problem,
+    choice: &Choice,
+    threads: Threads,
+) -> Result<(Planner, Plan<T>), Error> {
     let planner = Planner::new().threads(threads);
     match choice {
         Choice::All => planner.plan(problem).map(|plan| (planner, plan)),

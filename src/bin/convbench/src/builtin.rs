@@ -20,14 +20,8 @@ pub(crate) fn problems() -> Result<Vec<Problem>, Error> {
     Ok(problems)
 }
 
-const BOUNDARIES: [Boundary; 6] = [
-    Boundary::Zero,
-    Boundary::Constant(2.0),
-    Boundary::Symmetric,
-    Boundary::Mirror,
-    Boundary::Nearest,
-    Boundary::Wrap,
-];
+const BOUNDARIES: [Boundary; 6] =
+    [Boundary::Zero, Boundary::Constant(2.0), Boundary::Symmetric, Boundary::Mirror, Boundary::Nearest, Boundary::Wrap];
 
 /// Ranks 1 to 4, each mode and boundary, kernels longer than the data, extents of 1, strides, dilation, windows.
 fn fields() -> Vec<ProblemBuilder> {

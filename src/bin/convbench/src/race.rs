@@ -39,12 +39,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         Some(folder) => folder.clone(),
         None => data::shipped(),
     };
-    let settings = Settings {
-        threads: args.machine.threads(),
-        budget: args.machine.budget(0.4),
-        call: Call::Reused,
-        check: true,
-    };
+    let settings =
+        Settings { threads: args.machine.threads(), budget: args.machine.budget(0.4), call: Call::Reused, check: true };
     let begun = Instant::now();
     machine::pool(settings.threads)?.install(|| {
         let mut out = anstream::stdout();

@@ -109,11 +109,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
                 Err(_) => true,
             };
             progress.suspend(|| {
-                if args.json {
-                    json(&mut out, &item, &report, settings)
-                } else {
-                    text(&mut out, &item, &report)
-                }
+                if args.json { json(&mut out, &item, &report, settings) } else { text(&mut out, &item, &report) }
             })
         })?;
         progress.finish_and_clear();
@@ -157,12 +153,7 @@ fn text(out: &mut dyn Write, item: &Item, report: &Result<Report, String>) -> Re
     Ok(out.flush()?)
 }
 
-fn json(
-    out: &mut dyn Write,
-    item: &Item,
-    report: &Result<Report, String>,
-    settings: Settings,
-) -> Result<(), Failure> {
+fn json(out: &mut dyn Write, item: &Item, report: &Result<Report, String>, settings: Settings) -> Result<(), Failure> {
     let problem = item.text.as_str();
     let note = |algo, error, skipped| Note { problem, algo, error, skipped };
     match (&item.problem, report) {

@@ -107,7 +107,8 @@ impl Kind {
             Boundary::Constant(v) if problem.reads_outside() => v,
             _ => 0.0,
         };
-        (largest >= 1.0 && outside.fract() == 0.0 && outside.abs() <= largest).then_some(Self::Integers(largest as usize))
+        (largest >= 1.0 && outside.fract() == 0.0 && outside.abs() <= largest)
+            .then_some(Self::Integers(largest as usize))
     }
 
     fn draw<T: Element>(self, random: &mut Random) -> T {

@@ -42,7 +42,10 @@ impl Problems {
 
     /// Calls `visit` with every problem in turn, and with how many there are where that is known. Files are read before
     /// the first call, standard input line by line.
-    pub(crate) fn each(&self, mut visit: impl FnMut(Item, Option<usize>) -> Result<(), Failure>) -> Result<(), Failure> {
+    pub(crate) fn each(
+        &self,
+        mut visit: impl FnMut(Item, Option<usize>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         let mut files = Vec::new();
         for path in &self.suite {
             files.push(match path.as_str() {

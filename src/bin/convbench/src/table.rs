@@ -48,7 +48,8 @@ pub(crate) fn heading(title: &str, problem: &Problem) -> String {
 
 /// A table of a problem's outcomes, auto's choice marked, the fastest in green, and a line why.
 pub(crate) fn write(out: &mut dyn Write, problem: &Problem, report: &Report) -> io::Result<()> {
-    let measured = || report.outcomes.iter().filter_map(|(_, o)| if let Outcome::Measured(m) = o { Some(m) } else { None });
+    let measured =
+        || report.outcomes.iter().filter_map(|(_, o)| if let Outcome::Measured(m) = o { Some(m) } else { None });
     let best = measured().map(|m| m.median).fold(f64::INFINITY, f64::min);
     let errors = measured().any(|m| m.error.is_some());
     let chosen = report.explanation.chosen().recipe.as_ref();

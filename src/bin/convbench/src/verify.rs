@@ -114,7 +114,8 @@ fn tell(
         }
     };
     let failed = verdicts.iter().any(|(_, v)| matches!(v, Verdict::Failed(_)));
-    let names: Vec<_> = verdicts.iter().filter(|(_, v)| matches!(v, Verdict::Passed)).map(|(n, _)| n.as_str()).collect();
+    let names: Vec<_> =
+        verdicts.iter().filter(|(_, v)| matches!(v, Verdict::Passed)).map(|(n, _)| n.as_str()).collect();
     let mark = if failed { paint(BAD, "FAILED") } else { paint(GOOD, "ok    ") };
     let mut line = format!("{mark}  {}  {}", item.text, names.join(" "));
     for (name, verdict) in &verdicts {
@@ -227,9 +228,10 @@ impl<T: Sample> Trial<'_, T> {
     fn run(&self, choice: &Choice) -> Result<Option<String>, Error> {
         let (_, plan) = plan::<T>(self.problem, choice, self.threads)?;
         check_memory(self.problem, plan.workspace_bytes())?;
-        let result = self.result(|result, workspace| {
-            plan.run(&self.operands.first, &self.operands.second, result, workspace)
-        }, plan.workspace_bytes())?;
+        let result = self.result(
+            |result, workspace| plan.run(&self.operands.first, &self.operands.second, result, workspace),
+            plan.workspace_bytes(),
+        )?;
         if let Some(missing) = result.par_iter().position_first(|v| !v.is_finite()) {
             return Ok(Some(format!("{}: element {missing} of the array is {:?}", self.data(), result[missing])));
         }
@@ -269,7 +271,8 @@ impl<T: Sample> Trial<'_, T> {
             }
             let excess = if exact { error } else { error / allowed };
             if worst.as_ref().is_none_or(|(most, _)| excess > *most) {
-                let beyond = if exact { "not exact".into() } else { format!("an error of {error:.2e}, bound {allowed:.2e}") };
+                let beyond =
+                    if exact { "not exact".into() } else { format!("an error of {error:.2e}, bound {allowed:.2e}") };
                 let elements = self.expected.len();
                 let text = format!(
                     "{} of {elements} elements compared: {beyond}: at {index:?} expected {want:?}, got {got:?} by {}",
