@@ -162,6 +162,10 @@ fn why_skip(problem: &Problem, candidate: &Candidate, best: &Candidate) -> Optio
     if candidate.recipe.is_none() {
         return Some(candidate.why_not.clone().unwrap_or_else(|| "it cannot serve this problem".into()));
     }
+    // Auto's choice is always in the race.
+    if candidate == best {
+        return None;
+    }
     if candidate.algorithm == Algorithm::Reference && problem.flops() > REFERENCE_FLOPS {
         return Some("the definition is raced on small problems only".into());
     }

@@ -12,7 +12,7 @@ pub(crate) fn shipped() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../data")
 }
 
-/// Samples with their origin.
+/// Samples of a sound or an image.
 pub(crate) struct Data {
     /// Channels behind one another.
     pub(crate) samples: Vec<f32>,
@@ -21,7 +21,7 @@ pub(crate) struct Data {
 }
 
 impl Data {
-    /// The first `n` samples of a one-channel signal, as elements.
+    /// The samples as elements.
     pub(crate) fn elements<T: Element>(&self) -> Vec<T> {
         self.samples.iter().map(|&v| number(v.into(), 0.0)).collect()
     }

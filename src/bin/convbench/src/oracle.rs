@@ -22,7 +22,7 @@ impl Effort {
     /// For a figure in a table.
     pub(crate) const GLANCE: Self = Self { wholly: 1e5, random: 512, products: 1e7 };
     /// For a verdict.
-    pub(crate) const VERDICT: Self = Self { wholly: 4e6, random: 4096, products: 1e8 };
+    pub(crate) const VERDICT: Self = Self { wholly: 2e7, random: 4096, products: 2e8 };
 }
 
 /// Elements of a problem's result, computed by the definition.

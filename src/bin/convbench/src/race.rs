@@ -11,7 +11,7 @@ use crate::bench::{Call, Choice, Settings, bench};
 use crate::data::{self, Data};
 use crate::failure::Failure;
 use crate::machine::{self, Machine};
-use crate::sample::{Kind, Operands, number};
+use crate::sample::{Kind, Operands, Random, number};
 use crate::table;
 
 /// What `convbench` takes without a command.
@@ -82,16 +82,16 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 
 /// The programme: filters on the sound and the photograph, then layers of networks.
 fn heats(folder: &Path) -> Result<Vec<Heat>, Failure> {
-    let (sound, a_sound) = or_noise(data::sound(&folder.join("sound.wav"))?, "a sound", &[1, 480_000]);
-    let (room, a_room) = or_noise(data::sound(&folder.join("room.wav"))?, "a room's response", &[1, 48_000]);
-    let (photo, a_photo) = or_noise(data::photograph(&folder.join("photo.png"))?, "a photograph", &[3, 768, 1024]);
+    let sound = or_noise(data::sound(&folder.join("sound.wav"))?, "sound.wav", &[1, 480_000]);
+    let room = or_noise(data::sound(&folder.join("room.wav"))?, "room.wav", &[1, 48_000]);
+    let photo = or_noise(data::photograph(&folder.join("photo.png"))?, "photo.png", &[3, 768, 1024]);
     let build = || -> Result<Vec<Heat>, Error> {
         let mut heats = vec![
-            signal(format!("{a_sound} in {a_room}"), &sound, room.elements())?,
-            signal(format!("{a_sound} through a low-pass of 127 taps"), &sound, lowpass(127, 0.1))?,
-            image(format!("{a_photo}, sharpened"), &photo, &SHARPEN)?,
-            image(format!("{a_photo}, blurred by a Gaussian of 31x31"), &photo, &gaussian(31, 5.0))?,
-            first_layer(format!("ResNet's first layer on {a_photo}"), &photo)?,
+            signal("A sound in a room", &sound, &room.elements(), &room.remark)?,
+            signal("A sound through a low-pass of 127 taps", &sound, &lowpass(127, 0.1), "")?,
+            image("A photograph, sharpened", &photo, &SHARPEN)?,
+            image("A photograph, blurred by a Gaussian", &photo, &gaussian(31, 5.0))?,
+            first_layer("ResNet's first layer on a photograph", &photo)?,
         ];
         for (title, text) in [
             ("ResNet-50, a 3x3 layer of 64 channels", "mb1ic64ih56oc64kh3ph1"),
@@ -108,41 +108,56 @@ fn heats(folder: &Path) -> Result<Vec<Heat>, Failure> {
     build().map_err(|error| Failure::Usage(error.to_string()))
 }
 
-/// The data with their name, or noise of the given shape that says so.
-fn or_noise(data: Option<Data>, name: &str, shape: &[usize]) -> (Data, String) {
-    let mut random = crate::sample::Random::new(5);
-    let mut noise = || Data {
-        samples: (0..shape.iter().product()).map(|_| random.normal().0 as f32).collect(),
-        shape: shape.to_vec(),
-    };
-    match data {
-        Some(data) => (data, name.into()),
-        None => (noise(), format!("noise in place of {name}")),
+/// Samples, with a remark where they are not what they should be.
+struct Input {
+    data: Data,
+    remark: String,
+}
+
+impl Input {
+    fn elements(&self) -> Vec<f32> {
+        self.data.elements()
     }
 }
 
-fn signal(title: String, sound: &Data, kernel: Vec<f32>) -> Result<Heat, Error> {
-    let problem = Problem::field(&sound.shape[1..], &[kernel.len()]).build()?;
-    Ok(Heat { title, problem, operands: Operands { first: sound.elements(), second: kernel } })
+/// The data, or noise of the given shape that says so.
+fn or_noise(data: Option<Data>, file: &str, shape: &[usize]) -> Input {
+    match data {
+        Some(data) => Input { data, remark: String::new() },
+        None => {
+            let mut random = Random::new(5);
+            let samples = (0..shape.iter().product()).map(|_| random.normal().0 as f32).collect();
+            let remark = format!(" (noise, as there is no {file})");
+            Input { data: Data { samples, shape: shape.to_vec() }, remark }
+        }
+    }
+}
+
+fn signal(title: &str, sound: &Input, kernel: &[f32], remark: &str) -> Result<Heat, Error> {
+    let problem = Problem::field(&sound.data.shape[1..], &[kernel.len()]).build()?;
+    let operands = Operands { first: sound.elements(), second: kernel.to_vec() };
+    Ok(Heat { title: format!("{title}{}{remark}", sound.remark), problem, operands })
 }
 
 /// The three planes as a batch, filtered by the same square kernel.
-fn image(title: String, photo: &Data, kernel: &[f32]) -> Result<Heat, Error> {
-    let side = kernel.len().isqrt();
-    let problem = Problem::field(&photo.shape[1..], &[side, side])
-        .batch(photo.shape[0])
+fn image(title: &str, photo: &Input, kernel: &[f32]) -> Result<Heat, Error> {
+    let (shape, side) = (&photo.data.shape, kernel.len().isqrt());
+    let problem = Problem::field(&shape[1..], &[side, side])
+        .batch(shape[0])
         .mode(Mode::Same)
         .boundary(Boundary::Mirror)
         .build()?;
-    Ok(Heat { title, problem, operands: Operands { first: photo.elements(), second: kernel.to_vec() } })
+    let operands = Operands { first: photo.elements(), second: kernel.to_vec() };
+    Ok(Heat { title: format!("{title}{}", photo.remark), problem, operands })
 }
 
 /// 7x7 with stride 2 from three colours to 64 channels, with random weights: those of a network at its beginning.
-fn first_layer(title: String, photo: &Data) -> Result<Heat, Error> {
-    let problem = Problem::layer(1, photo.shape[0], 64, &photo.shape[1..], &[7, 7]).stride(&[2]).padding(&[(3, 3)]);
-    let problem = problem.build()?;
-    let weights = Operands::<f32>::random(&problem, Kind::Normal)?.second;
-    Ok(Heat { title, problem, operands: Operands { first: photo.elements(), second: weights } })
+fn first_layer(title: &str, photo: &Input) -> Result<Heat, Error> {
+    let shape = &photo.data.shape;
+    let problem = Problem::layer(1, shape[0], 64, &shape[1..], &[7, 7]).stride(&[2]).padding(&[(3, 3)]).build()?;
+    let weights = Operands::random(&problem, Kind::Normal)?.second;
+    let operands = Operands { first: photo.elements(), second: weights };
+    Ok(Heat { title: format!("{title}{}", photo.remark), problem, operands })
 }
 
 /// A Laplacian taken off the image: edges stand out.
