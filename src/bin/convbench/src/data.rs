@@ -2,10 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use faltung::Element;
-
 use crate::failure::Failure;
-use crate::sample::number;
 
 /// The shipped folder, where the program was built.
 pub(crate) fn shipped() -> PathBuf {
@@ -20,18 +17,25 @@ pub(crate) struct Data {
     pub(crate) shape: Vec<usize>,
 }
 
-impl Data {
-    /// The samples as elements.
-    pub(crate) fn elements<T: Element>(&self) -> Vec<T> {
-        self.samples.iter().map(|&v| number(v.into(), 0.0)).collect()
-    }
-}
-
-/// The first channel of a WAV file, in -1 … 1; `None` where there is no such file.
-pub(crate) fn sound(path: &Path) -> Result<Option<Data>, Failure> {
-    if !path.exists() {
+/// The first file of the folder by name that ends so and is wanted.
+pub(crate) fn find(folder: &Path, extension: &str, wanted: fn(&str) -> bool) -> Result<Option<PathBuf>, Failure> {
+    if !folder.exists() {
         return Ok(None);
     }
+    let bad = |error| Failure::Usage(format!("cannot read the folder {}: {error}", folder.display()));
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(bad)? {
+        let path = entry.map_err(bad)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if path.extension().is_some_and(|e| e == extension) && wanted(&name) {
+            found.push(path);
+        }
+    }
+    Ok(found.into_iter().min())
+}
+
+/// The first channel of a WAV file, in -1 … 1.
+pub(crate) fn sound(path: &Path) -> Result<Data, Failure> {
     let bad = |error: hound::Error| Failure::Usage(format!("cannot read the sound {}: {error}", path.display()));
     let mut reader = hound::WavReader::open(path).map_err(bad)?;
     let spec = reader.spec();
@@ -47,19 +51,16 @@ pub(crate) fn sound(path: &Path) -> Result<Option<Data>, Failure> {
     if samples.is_empty() {
         return Err(Failure::Usage(format!("the sound {} is empty", path.display())));
     }
-    Ok(Some(Data { shape: vec![1, samples.len()], samples }))
+    Ok(Data { shape: vec![1, samples.len()], samples })
 }
 
-/// An image's red, green and blue planes, in 0 … 1; `None` where there is no such file.
-pub(crate) fn photograph(path: &Path) -> Result<Option<Data>, Failure> {
-    if !path.exists() {
-        return Ok(None);
-    }
+/// The planes of an image, in 0 … 1: one of a grey one, else red, green and blue.
+pub(crate) fn photograph(path: &Path) -> Result<Data, Failure> {
     let image = image::open(path)
-        .map_err(|error| Failure::Usage(format!("cannot read the image {}: {error}", path.display())))?
-        .to_rgb8();
+        .map_err(|error| Failure::Usage(format!("cannot read the image {}: {error}", path.display())))?;
     let (width, height) = (image.width() as usize, image.height() as usize);
-    let bytes = image.into_raw();
-    let plane = |c: usize| bytes.iter().skip(c).step_by(3).map(|&v| f32::from(v) / 255.0);
-    Ok(Some(Data { samples: (0..3).flat_map(plane).collect(), shape: vec![3, height, width] }))
+    let (planes, bytes) =
+        if image.color().has_color() { (3, image.into_rgb8().into_raw()) } else { (1, image.into_luma8().into_raw()) };
+    let plane = |c: usize| bytes.iter().skip(c).step_by(planes).map(|&v| f32::from(v) / 255.0);
+    Ok(Data { samples: (0..planes).flat_map(plane).collect(), shape: vec![planes, height, width] })
 }

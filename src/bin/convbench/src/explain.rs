@@ -19,10 +19,10 @@ pub(crate) struct Args {
     #[arg(long)]
     measure: bool,
     /// Threads to measure on; 1 unless given, as predictions are for one
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = machine::count)]
     threads: Option<NonZeroUsize>,
     /// Seconds that each algorithm's calls are repeated for
-    #[arg(long, value_name = "SECONDS", value_parser = machine::seconds, default_value = "0.3")]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = machine::seconds, default_value = "0.3")]
     budget: f64,
 }
 
@@ -58,7 +58,9 @@ fn measure<T: Sample>(explanation: &mut Explanation, settings: Settings) -> Resu
             }
             Outcome::Skipped(_) if candidate.recipe.is_none() => continue,
             Outcome::Skipped(reason) => format!("not measured: {reason}"),
-            Outcome::Failed(reason) => format!("failed: {reason}"),
+            Outcome::Failed(reason) => {
+                return Err(Error::Other { doing: format!("measuring {name}").into(), source: reason.into() });
+            }
         };
         if let Some(why) = &mut candidate.why_not {
             *why = format!("{why}; {remark}");

@@ -11,10 +11,10 @@ use crate::failure::Failure;
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Machine {
     /// Threads that an algorithm may use; all processors unless given
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count)]
     threads: Option<NonZeroUsize>,
     /// Seconds that each algorithm's calls are repeated for
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
     budget: Option<f64>,
 }
 
@@ -24,6 +24,15 @@ pub(crate) fn seconds(text: &str) -> Result<f64, String> {
         Ok(seconds) if seconds.is_finite() && seconds >= 0.0 => Ok(seconds),
         _ => Err("not a number of seconds".into()),
     }
+}
+
+/// More threads than this are a slip of the hand, and starting them would take minutes.
+const MOST_THREADS: usize = 1024;
+
+/// A number of threads that can be started.
+pub(crate) fn count(text: &str) -> Result<NonZeroUsize, String> {
+    let count = text.parse().ok().filter(|n: &NonZeroUsize| n.get() <= MOST_THREADS);
+    count.ok_or_else(|| format!("not a number from 1 to {MOST_THREADS}"))
 }
 
 impl Machine {

@@ -14,10 +14,13 @@ use crate::machine::{self, Machine};
 use crate::sample::{Kind, Operands, Random, number};
 use crate::table;
 
+/// The file with the room's response.
+const ROOM: &str = "room.wav";
+
 /// What `convbench` takes without a command.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
-    /// The folder with sound.wav, room.wav and photo.png, instead of the one that the source tree ships
+    /// A folder with a sound, *.wav, a room's response, room.wav, and a photograph, *.png, instead of the one shipped
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     #[command(flatten)]
@@ -82,16 +85,18 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 
 /// The programme: filters on the sound and the photograph, then layers of networks.
 fn heats(folder: &Path) -> Result<Vec<Heat>, Failure> {
-    let sound = or_noise(data::sound(&folder.join("sound.wav"))?, "sound.wav", &[1, 480_000]);
-    let room = or_noise(data::sound(&folder.join("room.wav"))?, "room.wav", &[1, 48_000]);
-    let photo = or_noise(data::photograph(&folder.join("photo.png"))?, "photo.png", &[3, 768, 1024]);
+    let sound_file = data::find(folder, "wav", |name| name != ROOM)?;
+    let sound = input(sound_file, "a sound", data::sound, &[1, 480_000])?;
+    let room = input(data::find(folder, "wav", |name| name == ROOM)?, "a room", data::sound, &[1, 48_000])?;
+    let photo_file = data::find(folder, "png", |_| true)?;
+    let photo = input(photo_file, "a photograph", data::photograph, &[3, 512, 512])?;
     let build = || -> Result<Vec<Heat>, Error> {
         let mut heats = vec![
-            signal("A sound in a room", &sound, &room.elements(), &room.remark)?,
-            signal("A sound through a low-pass of 127 taps", &sound, &lowpass(127, 0.1), "")?,
-            image("A photograph, sharpened", &photo, &SHARPEN)?,
-            image("A photograph, blurred by a Gaussian", &photo, &gaussian(31, 5.0))?,
-            first_layer("ResNet's first layer on a photograph", &photo)?,
+            signal(format!("{} in {}", sound.name, room.name), &sound, room.elements())?,
+            signal(format!("{} through a low-pass of 127 taps", sound.name), &sound, lowpass(127, 0.1))?,
+            image(format!("{} sharpened by 3x3", photo.name), &photo, SHARPEN.to_vec())?,
+            image(format!("{} blurred by 31x31", photo.name), &photo, gaussian(31, 5.0))?,
+            first_layer(format!("ResNet-50, the first layer on {}", photo.name), &photo)?,
         ];
         for (title, text) in [
             ("ResNet-50, a 3x3 layer of 64 channels", "mb1ic64ih56oc64kh3ph1"),
@@ -108,56 +113,59 @@ fn heats(folder: &Path) -> Result<Vec<Heat>, Failure> {
     build().map_err(|error| Failure::Usage(error.to_string()))
 }
 
-/// Samples, with a remark where they are not what they should be.
+/// Samples of the folder's, or noise in their place.
 struct Input {
+    /// What they are, for a title.
+    name: String,
     data: Data,
-    remark: String,
 }
 
 impl Input {
     fn elements(&self) -> Vec<f32> {
-        self.data.elements()
+        self.data.samples.clone()
     }
 }
 
-/// The data, or noise of the given shape that says so.
-fn or_noise(data: Option<Data>, file: &str, shape: &[usize]) -> Input {
-    match data {
-        Some(data) => Input { data, remark: String::new() },
-        None => {
-            let mut random = Random::new(5);
-            let samples = (0..shape.iter().product()).map(|_| random.normal().0 as f32).collect();
-            let remark = format!(" (noise, as there is no {file})");
-            Input { data: Data { samples, shape: shape.to_vec() }, remark }
-        }
-    }
+/// The data in `file`, or noise of the given shape where there is none.
+fn input(
+    file: Option<PathBuf>,
+    what: &str,
+    read: fn(&Path) -> Result<Data, Failure>,
+    shape: &[usize],
+) -> Result<Input, Failure> {
+    let Some(file) = file else {
+        let mut random = Random::new(5);
+        let samples = (0..shape.iter().product()).map(|_| random.normal().0 as f32).collect();
+        return Ok(Input { name: format!("noise (instead of {what})"), data: Data { samples, shape: shape.to_vec() } });
+    };
+    let name = file.file_name().map_or_else(|| what.into(), |name| name.to_string_lossy().into_owned());
+    Ok(Input { name, data: read(&file)? })
 }
 
-fn signal(title: &str, sound: &Input, kernel: &[f32], remark: &str) -> Result<Heat, Error> {
+fn signal(title: String, sound: &Input, kernel: Vec<f32>) -> Result<Heat, Error> {
     let problem = Problem::field(&sound.data.shape[1..], &[kernel.len()]).build()?;
-    let operands = Operands { first: sound.elements(), second: kernel.to_vec() };
-    Ok(Heat { title: format!("{title}{}{remark}", sound.remark), problem, operands })
+    Ok(Heat { title, problem, operands: Operands { first: sound.elements(), second: kernel } })
 }
 
-/// The three planes as a batch, filtered by the same square kernel.
-fn image(title: &str, photo: &Input, kernel: &[f32]) -> Result<Heat, Error> {
+/// The image's planes as a batch, filtered by the same square kernel.
+fn image(title: String, photo: &Input, kernel: Vec<f32>) -> Result<Heat, Error> {
     let (shape, side) = (&photo.data.shape, kernel.len().isqrt());
     let problem = Problem::field(&shape[1..], &[side, side])
         .batch(shape[0])
         .mode(Mode::Same)
         .boundary(Boundary::Mirror)
         .build()?;
-    let operands = Operands { first: photo.elements(), second: kernel.to_vec() };
-    Ok(Heat { title: format!("{title}{}", photo.remark), problem, operands })
+    Ok(Heat { title, problem, operands: Operands { first: photo.elements(), second: kernel } })
 }
 
-/// 7x7 with stride 2 from three colours to 64 channels, with random weights: those of a network at its beginning.
-fn first_layer(title: &str, photo: &Input) -> Result<Heat, Error> {
+/// 7x7 with stride 2 from three colours, which in a grey image are alike, to 64 channels, with random weights: those of
+/// a network at its beginning.
+fn first_layer(title: String, photo: &Input) -> Result<Heat, Error> {
     let shape = &photo.data.shape;
-    let problem = Problem::layer(1, shape[0], 64, &shape[1..], &[7, 7]).stride(&[2]).padding(&[(3, 3)]).build()?;
-    let weights = Operands::random(&problem, Kind::Normal)?.second;
-    let operands = Operands { first: photo.elements(), second: weights };
-    Ok(Heat { title: format!("{title}{}", photo.remark), problem, operands })
+    let problem = Problem::layer(1, 3, 64, &shape[1..], &[7, 7]).stride(&[2]).padding(&[(3, 3)]).build()?;
+    let second = Operands::random(&problem, Kind::Normal)?.second;
+    let first = photo.elements().into_iter().cycle().take(problem.input_shape().iter().product()).collect();
+    Ok(Heat { title, problem, operands: Operands { first, second } })
 }
 
 /// A Laplacian taken off the image: edges stand out.

@@ -35,10 +35,10 @@ pub(crate) struct Args {
     #[arg(long, value_delimiter = ',', default_value = "all", value_name = "NAME")]
     algo: Vec<Choice>,
     /// Threads that an algorithm may use; all processors unless given
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = machine::count)]
     threads: Option<std::num::NonZeroUsize>,
     /// Leaves out an algorithm of `all` that is predicted to take longer than so many seconds on one thread
-    #[arg(long, value_name = "SECONDS", value_parser = machine::seconds, default_value = "30")]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = machine::seconds, default_value = "30")]
     limit: f64,
 }
 
@@ -323,4 +323,58 @@ fn same_bits<T: Sample>(a: &[T], b: &[T]) -> bool {
     // Widening keeps every number, and the sign of zero, apart.
     let bits = |v: &T| (v.to_f64().0.to_bits(), v.to_f64().1.to_bits());
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| bits(a) == bits(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trial(problem: &Problem, kind: Kind) -> Trial<'_, f32> {
+        let operands = Operands::random(problem, kind).unwrap();
+        let expected = Expected::new(problem, &operands, Effort::VERDICT).unwrap();
+        Trial { problem, kind, expected, scales: scales(problem, &operands), operands, threads: Threads::Serial }
+    }
+
+    #[test]
+    fn a_wrong_element_is_found() {
+        let problem: Problem = "20x30*3x5:same".parse().unwrap();
+        let plan = Planner::new().algorithm(Algorithm::Reference).plan::<f32>(&problem).unwrap();
+        for (kind, error, found) in
+            [(Kind::Integers(4), 1.0, true), (Kind::Normal, 1e-3, true), (Kind::Normal, 1e-7, false)]
+        {
+            let trial = trial(&problem, kind);
+            let mut workspace = Workspace::new();
+            let mut result = vec![0.0; 600];
+            plan.run(&trial.operands.first, &trial.operands.second, &mut result, &mut workspace).unwrap();
+            assert_eq!(trial.compare(&plan, &result), None);
+            result[321] += error;
+            assert_eq!(trial.compare(&plan, &result).is_some_and(|text| text.contains("[0, 0, 10, 21]")), found);
+        }
+    }
+
+    #[test]
+    fn an_element_that_is_not_written_is_found() {
+        let problem: Problem = "20*3".parse().unwrap();
+        let trial = trial(&problem, Kind::Normal);
+        let result = trial.result(|_, _| Ok(()), 0).unwrap();
+        assert!(result.iter().all(|v| v.is_nan()));
+        assert_eq!(trial.run(&Choice::Named(Algorithm::Reference)).unwrap(), None);
+    }
+
+    #[test]
+    fn a_failure_tells_the_command_that_repeats_it() {
+        let args = Args {
+            problems: Problems::default(),
+            algo: vec![Choice::All],
+            threads: std::num::NonZeroUsize::new(3),
+            limit: 1.0,
+        };
+        let item = Item { text: "mb1ic1ih3oc1n\"first\"".into(), problem: "20*3:same".parse() };
+        let verdicts = vec![("direct".into(), Verdict::Failed("wrong".into())), ("fft".into(), Verdict::Passed)];
+        let (mut out, mut tally) = (Vec::new(), Tally::default());
+        tell(&mut out, &item, Ok(verdicts), &args, &mut tally).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        assert!(out.ends_with("convbench verify '20*3:same' --algo direct --threads 3\n"), "{out}");
+        assert_eq!((tally.failed, tally.passed), (1, 1));
+    }
 }
