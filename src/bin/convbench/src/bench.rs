@@ -8,7 +8,7 @@ use std::time::Instant;
 use faltung::{Algorithm, Candidate, Error, Explanation, Pass, Plan, Planner, Problem, Recipe, Threads, Workspace};
 
 use crate::oracle::{Effort, Expected};
-use crate::sample::{Operands, Sample, check_memory, number, zeros};
+use crate::sample::{Operands, Sample, array_bytes, check_memory, number, zeros};
 
 /// A call slower than this, in seconds, is timed once.
 const ONCE: f64 = 6.0;
@@ -118,7 +118,7 @@ pub(crate) fn bench<T: Sample>(
     settings: Settings,
     note: &dyn Fn(&str),
 ) -> Result<Report, Error> {
-    check_memory(problem, 0)?;
+    check_memory(array_bytes(problem, settings.check))?;
     note("planning");
     let explanation = Planner::new().explain(problem)?;
     note("making data");
@@ -214,7 +214,7 @@ fn measure<T: Sample>(
     let begun = Instant::now();
     let (planner, plan) = plan::<T>(problem, choice, settings.planner_threads())?;
     let planned = begun.elapsed().as_secs_f64();
-    check_memory(problem, plan.workspace_bytes())?;
+    check_memory(plan.workspace_bytes() as f64)?;
 
     let mut setup = planned;
     // A weight gradient has no kernel to prepare.

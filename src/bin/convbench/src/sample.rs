@@ -174,12 +174,16 @@ pub(crate) fn zeros<T: Element>(len: usize) -> Result<Vec<T>, Error> {
     Ok(values)
 }
 
-/// Refuses a problem whose operands, result and `workspace` bytes the machine has no room for: an allocation that
-/// fails would end the whole program.
-pub(crate) fn check_memory(problem: &Problem, workspace: usize) -> Result<(), Error> {
-    let Some(available) = available_memory() else { return Ok(()) };
+/// Bytes of a problem's operands and result; `checked`, also of their copies in double precision.
+pub(crate) fn array_bytes(problem: &Problem, checked: bool) -> f64 {
     let elements: f64 = problem.operands().iter().map(|s| s.iter().map(|&n| n as f64).product::<f64>()).sum();
-    let needed = elements * problem.dtype().size() as f64 + workspace as f64;
+    let wide = if problem.dtype().is_complex() { 16 } else { 8 };
+    elements * (problem.dtype().size() + if checked { wide } else { 0 }) as f64
+}
+
+/// Refuses to go on where so many bytes more do not fit: an allocation that fails would end the whole program.
+pub(crate) fn check_memory(needed: f64) -> Result<(), Error> {
+    let Some(available) = available_memory() else { return Ok(()) };
     if needed <= available {
         return Ok(());
     }
@@ -230,7 +234,7 @@ mod tests {
     #[test]
     fn a_problem_larger_than_memory_is_refused() {
         let problem = Problem::field(&[1 << 44], &[3]).build().unwrap();
-        assert!(available_memory().is_none() || check_memory(&problem, 0).is_err());
+        assert!(available_memory().is_none() || check_memory(array_bytes(&problem, false)).is_err());
         assert!(zeros::<f64>(isize::MAX as usize).is_err());
     }
 }

@@ -12,7 +12,7 @@ use crate::builtin;
 use crate::failure::Failure;
 use crate::machine;
 use crate::oracle::{Effort, Expected, scale_axis, scales};
-use crate::sample::{Kind, Operands, Sample, check_memory, for_element, magnitude, number, zeros};
+use crate::sample::{Kind, Operands, Sample, array_bytes, check_memory, for_element, magnitude, number, zeros};
 use crate::suite::{Item, Problems};
 use crate::table::{BAD, DIM, GOOD, paint};
 
@@ -147,7 +147,7 @@ fn judge(
     threads: usize,
     progress: &ProgressBar,
 ) -> Result<Vec<(String, Verdict)>, Error> {
-    check_memory(problem, 0)?;
+    check_memory(array_bytes(problem, true))?;
     let mut entries = Vec::new();
     for choice in &args.algo {
         if *choice != Choice::All {
@@ -227,7 +227,7 @@ impl<T: Sample> Trial<'_, T> {
     /// What is wrong with the result of `choice`, if anything.
     fn run(&self, choice: &Choice) -> Result<Option<String>, Error> {
         let (_, plan) = plan::<T>(self.problem, choice, self.threads)?;
-        check_memory(self.problem, plan.workspace_bytes())?;
+        check_memory(plan.workspace_bytes() as f64)?;
         let result = self.result(
             |result, workspace| plan.run(&self.operands.first, &self.operands.second, result, workspace),
             plan.workspace_bytes(),
