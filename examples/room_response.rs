@@ -1,13 +1,13 @@
-//! Writes the impulse response of a room, by the image-source method of Allen and Berkley, "Image method for efficiently
-//! simulating small-room acoustics", J. Acoust. Soc. Am. 65 (1979):
+//! Writes the impulse response of a room, by the image-source method of Allen and Berkley, "Image method for
+//! efficiently simulating small-room acoustics", J. Acoust. Soc. Am. 65 (1979):
 //!
 //! ```sh
 //! cargo run --release --example room_response data/room.wav
 //! ```
 //!
-//! Every reflection in a wall is a source behind it, so the response is a sum of delayed and attenuated pulses, one an
-//! image. Pulses are band-limited (Peterson 1986), so that delays need not be whole samples, and images are moved by up to
-//! 8 cm (De Sena et al. 2015), since the perfectly regular lattice of a perfect box is heard as a sweep.
+//! Every reflection in a wall is a source behind it, so the response is a sum of delayed and attenuated pulses, one
+//! an image. Pulses are band-limited (Peterson 1986), so that delays need not be whole samples, and images are moved
+//! by up to 8 cm (De Sena et al. 2015), since the perfectly regular lattice of a perfect box is heard as a sweep.
 
 use std::f64::consts::PI;
 use std::io::Write;

@@ -149,6 +149,10 @@ fn written_with_defaults_left_out() {
         assert_eq!(parse(text).to_string(), written, "{text}");
         assert_eq!(parse(written), parse(text), "{text}");
     }
+    for constant in [f64::NAN, -f64::NAN, f64::NEG_INFINITY, -0.0, f64::MIN_POSITIVE / 2.0] {
+        let problem = Problem::field(&[10], &[3]).boundary(Boundary::Constant(constant)).build().unwrap();
+        assert_eq!(parse(&problem.to_string()), problem);
+    }
     assert_eq!(format!("{:>8}|{:<8}|", parse("9*2"), parse("9*2")), "     9*2|9*2     |");
 }
 
@@ -407,6 +411,19 @@ fn builder() -> impl Strategy<Value = ProblemBuilder> {
     })
 }
 
+fn near_layer() -> impl Strategy<Value = String> {
+    let entry = "(g|mb|ic|oc|[iokspd][dhw]?)-?[0-9]{0,20}(x[0-9]{1,3}){0,7}[_*@]?";
+    let options = "(:(flip|conj|same|constant=-?[0-9e.]*|wrap|f64|nhwc|)){0,4}";
+    let regex = format!("((fwd|bwd_d|bwd_w):)?({entry}){{0,9}}(n\"[a*:#\"]?)?{options}");
+    proptest::string::string_regex(&regex).expect("a regular expression")
+}
+
+fn near_field() -> impl Strategy<Value = String> {
+    let list = "[0-9]{0,20}(x[0-9]{1,20}){0,7}";
+    let options = "(:(same|full|valid|causal|constant=-?[0-9e.]*|wrap|f64|)){0,4}";
+    proptest::string::string_regex(&format!("([0-9]{{0,20}}@)?{list}\\*{list}{options}")).expect("a regular expression")
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 4096, ..ProptestConfig::default() })]
 
@@ -427,14 +444,14 @@ proptest! {
     }
 
     #[test]
-    fn no_text_near_the_notation_panics(text in "((fwd|bwd_d|bwd_w):)?((g|mb|ic|oc|[iokspd][dhw]?)-?[0-9]{0,20}(x[0-9]{1,3}){0,7}[_*@]?){0,9}(n\"[a*:#\"]?)?(:(flip|conj|same|constant=-?[0-9e.]*|wrap|f64|nhwc|)){0,4}") {
+    fn no_text_near_the_notation_panics(text in near_layer()) {
         if let Ok(problem) = text.parse::<Problem>() {
             prop_assert_eq!(problem.to_string().parse::<Problem>().ok(), Some(problem));
         }
     }
 
     #[test]
-    fn no_field_panics(text in "([0-9]{0,20}@)?[0-9]{0,20}(x[0-9]{1,20}){0,7}\\*[0-9]{0,20}(x[0-9]{1,20}){0,7}(:(same|full|valid|causal|constant=-?[0-9e.]*|wrap|f64|)){0,4}") {
+    fn no_field_panics(text in near_field()) {
         if let Ok(problem) = text.parse::<Problem>() {
             prop_assert_eq!(problem.to_string().parse::<Problem>().ok(), Some(problem));
         }

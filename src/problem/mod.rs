@@ -138,8 +138,8 @@ impl SpatialAxis {
 /// Positions outside the data are read as the [`Boundary`] says. One type serves everything: a filtered image is a problem with
 /// one channel, a flipped kernel and a boundary; a gradient is the same problem with another [`Pass`].
 ///
-/// Problems are built by [`field`](Self::field) and [`layer`](Self::layer), or read from the notation that suites,
-/// tests and bug reports share:
+/// Problems are built by [`field`](Self::field) and [`layer`](Self::layer), or read from the [notation](#impl-FromStr-for-Problem)
+/// that suites, tests and bug reports share:
 ///
 /// ```
 /// use faltung::{Boundary, Mode, Problem};

@@ -41,15 +41,16 @@ const MODES: [Mode; 4] = [Mode::Full, Mode::Same, Mode::Valid, Mode::Causal];
 /// OPTION    flip | conj | nchw (default) | nhwc | a BOUNDARY | a DTYPE
 /// ```
 ///
-/// Groups `g`, batch `mb`, channels `ic` and `oc`, then the input `i`, output `o`, kernel `k`, stride `s`, padding before
-/// the data `p` (negative where it crops) and dilation `d` (counted from 0) of the axes `d`, `h` and `w`. `iw` alone makes
-/// one axis, `ih` two, `id` three. A missing width is the height, a missing height the depth; other defaults are `g1`,
-/// `mb1`, `s1`, `p0`, `d0`, and the output that the same padding behind the data gives. `_` and names are ignored. Axes
-/// without letters are written as one list, `ic2i5x4x3x2oc3k3x3x1x1s2p1`, where a single value stands for all axes.
+/// Groups `g`, batch `mb`, channels `ic` and `oc`, then the input `i`, output `o`, kernel `k`, stride `s`, padding
+/// before the data `p` (negative where it crops) and dilation `d` (counted from 0) of the axes `d`, `h` and `w`. `iw`
+/// alone makes one axis, `ih` two, `id` three. A missing width is the height, a missing height the depth; other
+/// defaults are `g1`, `mb1`, `s1`, `p0`, `d0`, and the output that the same padding behind the data gives. `_` and
+/// names are ignored. Axes without letters are written as one list, `ic2i5x4x3x2oc3k3x3x1x1s2p1`, where a single
+/// value stands for all axes.
 ///
 /// # Errors
-/// [`Error::Parse`] where the text is not in the notation, and the errors of [`build`](super::ProblemBuilder::build) where
-/// it is but no such problem exists.
+/// [`Error::Parse`] where the text is not in the notation, and the errors of [`build`](super::ProblemBuilder::build)
+/// where it is but no such problem exists.
 ///
 /// ```
 /// use faltung::{Error, Problem};

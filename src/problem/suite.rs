@@ -2,9 +2,10 @@
 
 /// The problems of a suite, each with the number of its line, counted from 1.
 ///
-/// A suite has one problem a line, in the notation of [`Problem`](crate::Problem). `#` begins a comment, except within a
-/// quoted name; empty lines are skipped. benchdnn's files of shapes are suites: the `--strides=…` that some of their lines
-/// begin with, which says how arrays lie in memory and nothing of the problem, is skipped. The problems are not checked.
+/// A suite has one problem a line, in the notation of [`Problem`](crate::Problem). `#` begins a comment, except
+/// within a quoted name; empty lines are skipped. benchdnn's files of shapes are suites: the `--strides=…` that some
+/// of their lines begin with, which says how arrays lie in memory and nothing of the problem, is skipped. The
+/// problems are not checked.
 ///
 /// ```
 /// use faltung::{Problem, read_suite};
