@@ -10,6 +10,7 @@
 mod algo;
 mod element;
 mod error;
+pub mod filter;
 mod plan;
 mod problem;
 pub mod reference;
@@ -18,6 +19,10 @@ mod view;
 
 pub use element::{DType, Element, Scalar};
 pub use error::{Error, Result};
+pub use filter::{
+    Convention, Convolution, Filter, Integer, convolve, convolve_axes, convolve_axis, convolve_batch, convolve_exact,
+    convolve_into, correlate, correlate_axes, correlate_axis, correlate_batch, correlate_exact, correlate_into,
+};
 pub use plan::{Algorithm, Candidate, Explanation, Plan, Planner, Prepared, Recipe, Threads, Workspace};
 pub use problem::{Boundary, Layout, MAX_RANK, Mode, Pass, Problem, ProblemBuilder, SpatialAxis};
 pub use view::{View, ViewMut};
