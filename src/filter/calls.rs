@@ -52,7 +52,7 @@ pub fn convolve<T: Element, D: Dimension>(x: &ArrayRef<T, D>, h: &ArrayRef<T, D>
 /// use faltung::{Mode, correlate};
 ///
 /// let (x, h) = (array![0.0, 1.0, 0.0, 0.0], array![1.0, 2.0, 3.0]);
-/// assert_eq!(correlate(&x, &h, Mode::Same)?, array![2.0, 1.0, 0.0, 0.0]);
+/// assert_eq!(correlate(&x, &h, Mode::Same)?, array![3.0, 2.0, 1.0, 0.0]);
 /// assert_eq!(correlate(&x, &h, Mode::Full)?, array![0.0, 3.0, 2.0, 1.0, 0.0, 0.0]);
 /// # Ok::<(), faltung::Error>(())
 /// ```
