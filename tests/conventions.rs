@@ -64,7 +64,7 @@ fn every_convention_gives_what_its_library_gives() {
                 "dilation" => convolution.dilation(&sizes(value)),
                 "anchor" => convolution.anchor(&sizes(value)),
                 "padding" => {
-                    let pairs = value.as_array().expect("an array").iter().map(|p| numbers(p));
+                    let pairs = value.as_array().expect("an array").iter().map(numbers);
                     convolution.padding(&pairs.map(|p| (p[0] as isize, p[1] as isize)).collect::<Vec<_>>())
                 }
                 _ => convolution,

@@ -1,7 +1,8 @@
-//! The reference cases of fields, through the array interface: every algorithm, every element type, workspaces that hold NaN.
+//! The reference cases of fields, through the array interface: every algorithm, every element type, workspaces that
+//! hold NaN.
 
 use faltung::ndarray::{Array, ArrayD, Axis, Dimension, IxDyn};
-use faltung::{Algorithm, Boundary, Complex, Convolution, Element, Error, Mode, Scalar, Workspace};
+use faltung::{Algorithm, Boundary, Complex, Convolution, Element, Error, Mode, Workspace};
 use safetensors::SafeTensors;
 use serde_json::Value;
 

@@ -28,8 +28,8 @@ pub(super) struct PartMut<'a, T> {
     pub(super) offset: usize,
 }
 
-/// Strides and offset of an array without gaps, whose slice in memory order begins at its lowest address. Axes of extent 1
-/// get stride 0, whatever `ndarray` noted for them.
+/// Strides and offset of an array without gaps, whose slice in memory order begins at its lowest address. Axes of
+/// extent 1 get stride 0, whatever `ndarray` noted for them.
 fn places(shape: &[usize], strides: &[isize]) -> (Strides, usize) {
     let mut out = [0; MAX_AXES];
     let mut offset = 0;
@@ -55,8 +55,8 @@ pub(super) fn standard(shape: &[usize]) -> Strides {
     strides
 }
 
-/// The array where it lies, if its elements leave no gaps: in any order of the axes, either direction, and repeated along axes
-/// of stride 0.
+/// The array where it lies, if its elements leave no gaps: in any order of the axes, either direction, and repeated
+/// along axes of stride 0.
 pub(super) fn in_place<T, D: Dimension>(array: &ArrayRef<T, D>) -> Option<Part<'_, T>> {
     let mut view = array.view();
     for (a, (&n, &s)) in array.shape().iter().zip(array.strides()).enumerate() {
@@ -100,7 +100,8 @@ thread_local! {
     static SPARE: Cell<Option<Workspace>> = const { Cell::new(None) };
 }
 
-/// Runs with the calling thread's spare workspace. A call from within, as work stealing can bring about, gets a fresh one.
+/// Runs with the calling thread's spare workspace. A call from within, as work stealing can bring about, gets a fresh
+/// one.
 pub(super) fn with_workspace<R>(run: impl FnOnce(&mut Workspace) -> R) -> R {
     let mut workspace = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default();
     let result = run(&mut workspace);

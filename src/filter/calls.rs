@@ -17,8 +17,8 @@ use crate::problem::Mode;
 ///
 /// # Errors
 /// [`Error::Argument`] for an empty array or differing ranks; [`Error::KernelTooLong`] in [`Mode::Valid`] where the
-/// kernel is longer than the data on any axis ([`Convention::Scipy`](crate::Convention::Scipy) swaps the two where it is
-/// on every axis).
+/// kernel is longer than the data on any axis ([`Convention::Scipy`](crate::Convention::Scipy) swaps the two where it
+/// is on every axis).
 ///
 /// ```
 /// use faltung::ndarray::{Array2, array};
@@ -39,8 +39,8 @@ pub fn convolve<T: Element, D: Dimension>(x: &ArrayRef<T, D>, h: &ArrayRef<T, D>
     fresh(x, h, &Settings::of(mode, false))
 }
 
-/// Correlates an array with a kernel of the same rank, zeros outside, as `scipy.signal.correlate` does: the kernel is not
-/// flipped, and a complex one is conjugated.
+/// Correlates an array with a kernel of the same rank, zeros outside, as `scipy.signal.correlate` does: the kernel is
+/// not flipped, and a complex one is conjugated.
 ///
 /// `y[o] = Σ_t conj(h[t]) · x[o + t - (k - 1)]`, of which the mode tells the part as it does of a convolution.
 ///
@@ -152,8 +152,8 @@ pub fn correlate_axis<T: Element, D: Dimension>(
     fresh(x, h, &Settings { axes: Some(vec![axis.index()]), ..Settings::of(mode, true) })
 }
 
-/// Convolves with a one-dimensional kernel along each of several axes in turn: with the kernel's outer product with itself,
-/// at a fraction of the cost.
+/// Convolves with a one-dimensional kernel along each of several axes in turn: with the kernel's outer product with
+/// itself, at a fraction of the cost.
 ///
 /// # Errors
 /// As [`convolve_axis`], and [`Error::Argument`] where no axis is given.
@@ -208,8 +208,8 @@ fn in_turn<T: Element, D: Dimension>(
     rest.iter().try_fold(filter(x, *first)?, |y, &axis| filter(&y, axis))
 }
 
-/// Convolves with leading axes that are not filtered but broadcast, as NumPy's do: `batch_axes` of them, counted in data or
-/// kernel, whichever has more axes.
+/// Convolves with leading axes that are not filtered but broadcast, as NumPy's do: `batch_axes` of them, counted in
+/// data or kernel, whichever has more axes.
 ///
 /// # Errors
 /// As [`convolve`], and [`Error::Argument`] where the batch axes do not broadcast.

@@ -13,8 +13,8 @@ use crate::problem::{Boundary, Mode};
 /// | `same`, even kernel: anchor | `(k-1)/2` | `k/2` | `(k-1)/2` | `k/2` | `k/2` | `(k-1)/2` |
 /// | kernel longer than the data | `valid` swaps them | – | `valid` and `same` swap them | – | – | – |
 ///
-/// The anchor is the tap that lies over the output's own sample, counted in the kernel as it is given; the kernels have `k`
-/// taps. With [`correlate`](crate::Convolution::correlate) the presets do as the same library's correlation:
+/// The anchor is the tap that lies over the output's own sample, counted in the kernel as it is given; the kernels have
+/// `k` taps. With [`correlate`](crate::Convolution::correlate) the presets do as the same library's correlation:
 ///
 /// | | SciPy `signal` | SciPy `ndimage` | NumPy | MATLAB | OpenCV | PyTorch |
 /// |---|---|---|---|---|---|---|
@@ -36,16 +36,16 @@ use crate::problem::{Boundary, Mode};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Convention {
-    /// `scipy.signal.convolve` and `correlate`. In `valid`, data and kernel are swapped where the kernel is at least as long on
-    /// every axis.
+    /// `scipy.signal.convolve` and `correlate`. In `valid`, data and kernel are swapped where the kernel is at least as
+    /// long on every axis.
     Scipy,
     /// `scipy.ndimage.convolve` and `correlate`.
     ScipyNdimage,
-    /// `numpy.convolve` and `correlate`, of one dimension. In `valid` and `same`, the longer of data and kernel takes the
-    /// data's place, so that `same` gives as many samples as the longer has.
+    /// `numpy.convolve` and `correlate`, of one dimension. In `valid` and `same`, the longer of data and kernel takes
+    /// the data's place, so that `same` gives as many samples as the longer has.
     NumPy,
-    /// `conv`, `conv2` and `convn`; `imfilter` for correlations. In `valid` MATLAB gives an empty array where the kernel is
-    /// longer than the data; here that is an error.
+    /// `conv`, `conv2` and `convn`; `imfilter` for correlations. In `valid` MATLAB gives an empty array where the
+    /// kernel is longer than the data; here that is an error.
     Matlab,
     /// `filter2D`, of any rank.
     OpenCv,

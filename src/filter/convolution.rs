@@ -15,10 +15,14 @@ use crate::error::Result;
 use crate::plan::{Algorithm, Threads};
 use crate::problem::{Boundary, Mode};
 
+/// The dimension of the result of data of dimension `D` with a kernel of dimension `K`.
+type Larger<D, K> = <D as DimMax<K>>::Output;
+type Planned<T, D, K> = Filter<T, D, Larger<D, K>>;
+
 /// A convolution with the kernel `h`, option by option; ended by [`plan`](Self::plan).
 ///
-/// Settings of filtered axes take one value an axis, in the order of the kernel's axes, or a single one for all of them.
-/// What is not said is as in SciPy: a flipped kernel, [`Mode::Full`], zeros outside; another
+/// Settings of filtered axes take one value an axis, in the order of the kernel's axes, or a single one for all of
+/// them. What is not said is as in SciPy: a flipped kernel, [`Mode::Full`], zeros outside; another
 /// [`convention`](Self::convention) changes that.
 ///
 /// ```
@@ -55,24 +59,52 @@ impl<H, K: Dimension> fmt::Debug for Convolution<'_, H, K> {
 
 impl<'a, H, K: Dimension> Convolution<'a, H, K> {
     /// A convolution with the kernel `h`.
+    ///
+    /// ```
+    /// use faltung::ndarray::array;
+    /// use faltung::Convolution;
+    ///
+    /// let h = array![1.0, 1.0];
+    /// assert_eq!(Convolution::new(&h).plan(2)?.apply(&array![1.0, 2.0])?, array![1.0, 3.0, 2.0]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn new(h: &'a ArrayRef<H, K>) -> Self {
         Self { h, settings: Settings::default(), options: Options::default() }
     }
 
     /// How much of the output is wanted; [`Mode::Full`] unless set, or the convention's.
+    ///
+    /// ```
+    /// use faltung::ndarray::array;
+    /// use faltung::{Convolution, Mode};
+    ///
+    /// let h = array![1.0, 1.0];
+    /// assert_eq!(Convolution::new(&h).mode(Mode::Same).plan(2)?.apply(&array![1.0, 2.0])?, array![1.0, 3.0]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn mode(mut self, mode: Mode) -> Self {
         self.settings.mode = Some(mode);
         self
     }
 
     /// What lies outside the data; [`Boundary::Zero`] unless set, or the convention's.
+    ///
+    /// ```
+    /// use faltung::ndarray::array;
+    /// use faltung::{Boundary, Convolution};
+    ///
+    /// let h = array![1.0, 1.0];
+    /// let wrapped = Convolution::new(&h).boundary(Boundary::Wrap).plan(2)?;
+    /// assert_eq!(wrapped.apply(&array![1.0, 2.0])?, array![3.0, 3.0, 3.0]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn boundary(mut self, boundary: Boundary) -> Self {
         self.settings.boundary = Some(boundary);
         self
     }
 
-    /// Correlates instead: the kernel is not flipped, and it is conjugated, as in SciPy (but in the conventions of MATLAB,
-    /// OpenCV and PyTorch it is not).
+    /// Correlates instead: the kernel is not flipped, and it is conjugated, as in SciPy (but in the conventions of
+    /// MATLAB, OpenCV and PyTorch it is not).
     ///
     /// ```
     /// use faltung::ndarray::array;
@@ -89,19 +121,40 @@ impl<'a, H, K: Dimension> Convolution<'a, H, K> {
     }
 
     /// Whether the kernel is reversed along every filtered axis, whatever else was said.
+    ///
+    /// ```
+    /// use faltung::ndarray::array;
+    /// use faltung::{Convention, Convolution, Mode};
+    ///
+    /// let h = array![1.0, 10.0];
+    /// let torch = Convolution::new(&h).convention(Convention::PyTorch);
+    /// assert_eq!(torch.clone().plan(2)?.apply(&array![1.0, 2.0])?, array![21.0]);
+    /// assert_eq!(torch.flip(true).plan(2)?.apply(&array![1.0, 2.0])?, array![12.0]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn flip(mut self, flip: bool) -> Self {
         self.settings.flip = Some(flip);
         self
     }
 
     /// Whether the kernel is conjugated, whatever else was said.
+    ///
+    /// ```
+    /// use faltung::ndarray::array;
+    /// use faltung::{Complex, Convolution};
+    ///
+    /// let h = array![Complex::new(0.0, 1.0)];
+    /// let y = Convolution::new(&h).conjugate(true).plan(1)?.apply(&array![Complex::new(2.0, 0.0)])?;
+    /// assert_eq!(y, array![Complex::new(0.0, -2.0)]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn conjugate(mut self, conjugate: bool) -> Self {
         self.settings.conjugate = Some(conjugate);
         self
     }
 
-    /// Data samples from one output to the next; 1 unless set. Of what the mode gives, every so many-th output is computed,
-    /// the first one always.
+    /// Data samples from one output to the next; 1 unless set. Of what the mode gives, every so many-th output is
+    /// computed, the first one always.
     ///
     /// ```
     /// use faltung::ndarray::array;
@@ -133,8 +186,8 @@ impl<'a, H, K: Dimension> Convolution<'a, H, K> {
         self
     }
 
-    /// In [`Mode::Same`], the tap that lies over the output's own sample, counted in the kernel as it is given; unless set,
-    /// the middle one, of the two that an even kernel has the one that the [convention](Convention) says. It is
+    /// In [`Mode::Same`], the tap that lies over the output's own sample, counted in the kernel as it is given; unless
+    /// set, the middle one, of the two that an even kernel has the one that the [convention](Convention) says. It is
     /// OpenCV's `anchor`, and SciPy's `origin` plus `k / 2`.
     ///
     /// ```
@@ -168,8 +221,8 @@ impl<'a, H, K: Dimension> Convolution<'a, H, K> {
         self
     }
 
-    /// Computes only the outputs from `start` on, `length` of them, of what the mode or the padding gives: one `(start, length)` an
-    /// axis.
+    /// Computes only the outputs from `start` on, `length` of them, of what the mode or the padding gives: one `(start,
+    /// length)` an axis.
     ///
     /// ```
     /// use faltung::ndarray::Array1;
@@ -219,8 +272,8 @@ impl<'a, H, K: Dimension> Convolution<'a, H, K> {
         self
     }
 
-    /// So many leading axes are not filtered but broadcast, as NumPy's do: counted in data or kernel, whichever has more
-    /// axes; the other may lack some of them or have extent 1.
+    /// So many leading axes are not filtered but broadcast, as NumPy's do: counted in data or kernel, whichever has
+    /// more axes; the other may lack some of them or have extent 1.
     ///
     /// ```
     /// use faltung::ndarray::array;
@@ -238,24 +291,64 @@ impl<'a, H, K: Dimension> Convolution<'a, H, K> {
     }
 
     /// Only this algorithm; [`Algorithm::Auto`], all of them, unless set.
+    ///
+    /// ```
+    /// use faltung::ndarray::array;
+    /// use faltung::{Algorithm, Convolution};
+    ///
+    /// let h = array![1.0, 1.0];
+    /// let filter = Convolution::new(&h).algorithm(Algorithm::Reference).plan(100)?;
+    /// assert_eq!(filter.plan().recipe().algorithm(), Algorithm::Reference);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
         self.options.algorithm = algorithm;
         self
     }
 
     /// The threads that runs use; [`Threads::Pool`] unless set.
+    ///
+    /// ```
+    /// use faltung::ndarray::array;
+    /// use faltung::{Convolution, Threads};
+    ///
+    /// let h = array![1.0, 1.0];
+    /// let alone = Convolution::new(&h).threads(Threads::Serial).plan(2)?;
+    /// assert_eq!(alone.apply(&array![1.0, 2.0])?, array![1.0, 3.0, 2.0]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn threads(mut self, threads: Threads) -> Self {
         self.options.threads = threads;
         self
     }
 
     /// Only recipes whose [error bound](crate::Plan::error_bound) is at most this.
+    ///
+    /// ```
+    /// use faltung::ndarray::array;
+    /// use faltung::{Convolution, Error};
+    ///
+    /// let h = array![1.0, 1.0];
+    /// assert!(Convolution::new(&h).tolerance(1e-12).plan(100)?.plan().error_bound() <= 1e-12);
+    /// assert!(matches!(Convolution::new(&h).tolerance(1e-30).plan(100), Err(Error::NoCandidate { .. })));
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn tolerance(mut self, bound: f64) -> Self {
         self.options.tolerance = Some(bound);
         self
     }
 
     /// Only recipes that need no more bytes of workspace than this on one thread.
+    ///
+    /// ```
+    /// use faltung::ndarray::array;
+    /// use faltung::Convolution;
+    ///
+    /// let h = array![1.0, 1.0];
+    /// let filter = Convolution::new(&h).max_workspace(1 << 16).plan(1000)?;
+    /// assert!(filter.plan().candidate().workspace_bytes <= 1 << 16);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn max_workspace(mut self, bytes: usize) -> Self {
         self.options.max_workspace = Some(bytes);
         self
@@ -268,9 +361,9 @@ impl<T: Element, K: Dimension> Convolution<'_, T, K> {
     /// The result has as many axes as the larger of data and kernel.
     ///
     /// # Errors
-    /// [`Error::Argument`](crate::Error::Argument) for an empty array, more than eight axes or more than six filtered ones,
-    /// ranks or batch axes that do not go together, a zero stride or dilation, an anchor, axis or window that does not exist;
-    /// [`Error::KernelTooLong`](crate::Error::KernelTooLong) where no output exists;
+    /// [`Error::Argument`](crate::Error::Argument) for an empty array, more than eight axes or more than six filtered
+    /// ones, ranks or batch axes that do not go together, a zero stride or dilation, an anchor, axis or window that
+    /// does not exist; [`Error::KernelTooLong`](crate::Error::KernelTooLong) where no output exists;
     /// [`Error::Overflow`](crate::Error::Overflow) where sizes do not fit;
     /// [`Error::Unsupported`](crate::Error::Unsupported) where the algorithm that was asked for cannot serve;
     /// [`Error::NoCandidate`](crate::Error::NoCandidate) where none meets the bounds.
@@ -285,7 +378,7 @@ impl<T: Element, K: Dimension> Convolution<'_, T, K> {
     /// assert_eq!(Convolution::new(&h).mode(Mode::Same).plan(3)?.output_dim()[0], 3);
     /// # Ok::<(), Error>(())
     /// ```
-    pub fn plan<S: IntoDimension>(&self, shape: S) -> Result<Filter<T, S::Dim, <S::Dim as DimMax<K>>::Output>>
+    pub fn plan<S: IntoDimension>(&self, shape: S) -> Result<Planned<T, S::Dim, K>>
     where
         S::Dim: DimMax<K>,
     {
@@ -298,8 +391,8 @@ impl<T: Element, K: Dimension> Convolution<'_, T, K> {
 impl<H: Integer, K: Dimension> Convolution<'_, H, K> {
     /// Filters integers, exactly: the result is that of unbounded integers, or an error.
     ///
-    /// The algorithm is one that computes sums exactly in `f32` or `f64`; asking for [`Algorithm::Fft`] is an error. The
-    /// kernel's type, the data's and the result's may differ: 8-bit images and signed kernels, say.
+    /// The algorithm is one that computes sums exactly in `f32` or `f64`; asking for [`Algorithm::Fft`] is an error.
+    /// The kernel's type, the data's and the result's may differ: 8-bit images and signed kernels, say.
     ///
     /// # Errors
     /// [`Error::NotRepresentable`](crate::Error::NotRepresentable) where a sum does not fit `O`;
@@ -319,10 +412,7 @@ impl<H: Integer, K: Dimension> Convolution<'_, H, K> {
     /// assert!(edges.apply_exact::<u8, i8, _>(&image).is_err());
     /// # Ok::<(), faltung::Error>(())
     /// ```
-    pub fn apply_exact<I: Integer, O: Integer, D>(
-        &self,
-        x: &ArrayRef<I, D>,
-    ) -> Result<Array<O, <D as DimMax<K>>::Output>>
+    pub fn apply_exact<I: Integer, O: Integer, D>(&self, x: &ArrayRef<I, D>) -> Result<Array<O, Larger<D, K>>>
     where
         D: Dimension + DimMax<K>,
     {

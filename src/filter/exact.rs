@@ -1,8 +1,9 @@
 //! Integers, exactly.
 //!
-//! A sum of integers that stays below 2^24 is exact in `f32`, and below 2^53 in `f64`, in whatever order it is taken. So the
-//! planner's direct algorithms compute integers too. Where the bound `max|x| · Σ|h|` is larger, data and kernel are split
-//! into digits of so few bits that the products of digits stay below 2^53, and these are put together in 128 bits.
+//! A sum of integers that stays below 2^24 is exact in `f32`, and below 2^53 in `f64`, in whatever order it is taken.
+//! So the planner's direct algorithms compute integers too. Where the bound `max|x| · Σ|h|` is larger, data and kernel
+//! are split into digits of so few bits that the products of digits stay below 2^53, and these are put together in 128
+//! bits.
 
 use std::sync::LazyLock;
 
@@ -20,12 +21,12 @@ use crate::problem::{Boundary, Mode, Problem};
 
 /// Convolves integers exactly, zeros outside: the result is that of unbounded integers, or an error.
 ///
-/// `I` is the data's type and `O` the result's; the kernel may be of any integer type. `O` follows from what the result is
-/// bound to, or is told by `convolve_exact::<u8, i32, _>`.
+/// `I` is the data's type and `O` the result's; the kernel may be of any integer type. `O` follows from what the result
+/// is bound to, or is told by `convolve_exact::<u8, i32, _>`.
 ///
 /// # Errors
-/// [`Error::NotRepresentable`] where a sum does not fit `O`; [`Error::Overflow`] where sums may not fit 128 bits; and as
-/// [`convolve`](crate::convolve).
+/// [`Error::NotRepresentable`] where a sum does not fit `O`; [`Error::Overflow`] where sums may not fit 128 bits; and
+/// as [`convolve`](crate::convolve).
 ///
 /// ```
 /// use faltung::ndarray::{Array1, array};

@@ -1,11 +1,11 @@
 //! From the shapes of data and kernel to one problem, and to the axes of the arrays that it runs on.
 //!
-//! Axes are counted as those of the result, to which the data's axes are aligned from behind, as NumPy does. They are of
-//! three kinds:
+//! Axes are counted as those of the result, to which the data's axes are aligned from behind, as NumPy does. They are
+//! of three kinds:
 //!
 //! - *leading* axes are not filtered. Where only the data vary along one it is batch; where only the kernel varies, its
-//!   kernels are output channels; where both do, it is groups of one channel each. Neighbours of one kind are merged. What
-//!   does not make one problem in this way is looped over, from the outermost axis on.
+//!   kernels are output channels; where both do, it is groups of one channel each. Neighbours of one kind are merged.
+//!   What does not make one problem in this way is looped over, from the outermost axis on.
 //! - *filtered* axes are the problem's spatial axes.
 //! - *passive* axes, between or behind the filtered ones, are spatial axes with a kernel of one tap.
 
@@ -22,6 +22,8 @@ use crate::view::MAX_AXES;
 #[derive(Clone, Debug)]
 pub(super) struct Geometry {
     pub(super) problem: Problem,
+    /// The shapes of the problem's operands and its result.
+    pub(super) operands: [Vec<usize>; 3],
     /// The shapes of the caller's arrays.
     pub(super) input: Vec<usize>,
     pub(super) kernel: Vec<usize>,
@@ -128,6 +130,7 @@ impl Geometry {
             });
         }
         let mut this = Self {
+            operands: Default::default(),
             problem: problem([b, g, out], &axes, settings, boundary, dtype)?,
             input: x.to_vec(),
             kernel: h.to_vec(),
@@ -155,6 +158,7 @@ impl Geometry {
         if this.worth_swapping() {
             this.swap()?;
         }
+        this.operands = this.problem.operands();
         Ok(this)
     }
 }
@@ -201,8 +205,8 @@ fn behind(x: usize, h: usize, batch: usize) -> Result<([Option<usize>; MAX_AXES]
     Ok((kernel_axes, batch))
 }
 
-/// Divides the leading axes into those that are looped over, the first so many, and the batch, the groups and the output
-/// channels of one problem.
+/// Divides the leading axes into those that are looped over, the first so many, and the batch, the groups and the
+/// output channels of one problem.
 fn one_problem(varies: &[Option<Varies>]) -> (usize, [Range<usize>; 3]) {
     let mut segments: Vec<(Varies, Range<usize>)> = Vec::new();
     for (a, &kind) in varies.iter().enumerate() {

@@ -9,11 +9,12 @@
 //! | [`Convolution`], and the [`Filter`] that it plans | every option, and many runs with one kernel |
 //! | [`Convention`] | the choices of SciPy, NumPy, MATLAB, OpenCV and PyTorch |
 //!
-//! The front end only converts: every call becomes a [`Problem`](crate::Problem) that the planner computes as any other.
+//! The front end only converts: every call becomes a [`Problem`](crate::Problem) that the planner computes as any
+//! other.
 //!
 //! **Memory.** An array whose elements lie in memory without gaps, in any order of its axes and in either direction, is
-//! used where it lies, and so is one that repeats itself along an axis (a broadcast view). Any other is copied first, or written
-//! from a copy.
+//! used where it lies, and so is one that repeats itself along an axis (a broadcast view). Any other is copied first,
+//! or written from a copy.
 //!
 //! **Empty arrays** have no convolution here: an extent of 0, in the data, the kernel or the batch, is an
 //! [`Error::Argument`](crate::Error::Argument).

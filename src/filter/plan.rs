@@ -127,26 +127,26 @@ fn run_parts<T: Element>(
         Kernel::Prepared(_) => [0; MAX_AXES],
         Kernel::Plain(_, h) => h.strides,
     };
-    let [first, second, result] = geometry.problem.operands();
+    let [first, second, result] = &geometry.operands;
     let axes = first.len();
     for run in 0..geometry.runs() {
         let [dx, dh, dy, number] = geometry.at(run, &x.strides, &h_own, &y.strides);
         let moved = |offset: usize, step: isize| (offset as isize + step) as usize;
-        let out = ViewMut::new(y.data, &result, &y_strides[..axes], moved(y.offset, dy))?;
+        let out = ViewMut::new(y.data, result, &y_strides[..axes], moved(y.offset, dy))?;
         match kernel {
             Kernel::Prepared(all) => {
-                let x = View::new(x.data, &first, &x_strides[..axes], moved(x.offset, dx))?;
+                let x = View::new(x.data, first, &x_strides[..axes], moved(x.offset, dx))?;
                 all[number as usize].run_views(x, out, workspace)?;
             }
             Kernel::Plain(plan, h) if geometry.swapped => {
                 let (strides, offset) = geometry.as_input(&h.strides, h.offset);
-                let h = View::new(h.data, &first, &strides[..axes], offset)?;
-                plan.run_views(h, View::new(x.data, &second, &x_strides[..axes], x.offset)?, out, workspace)?;
+                let h = View::new(h.data, first, &strides[..axes], offset)?;
+                plan.run_views(h, View::new(x.data, second, &x_strides[..axes], x.offset)?, out, workspace)?;
             }
             Kernel::Plain(plan, h) => {
                 let strides = geometry.kernel_strides(&h.strides).ok_or_else(unmerged)?;
-                let x = View::new(x.data, &first, &x_strides[..axes], moved(x.offset, dx))?;
-                let h = View::new(h.data, &second, &strides[..axes], moved(h.offset, dh))?;
+                let x = View::new(x.data, first, &x_strides[..axes], moved(x.offset, dx))?;
+                let h = View::new(h.data, second, &strides[..axes], moved(h.offset, dh))?;
                 plan.run_views(x, h, out, workspace)?;
             }
         }
@@ -174,7 +174,8 @@ fn dense_kernel<T: Element, K: Dimension>(geometry: &Geometry, h: &ArrayRef<T, K
     h.iter().map(|&v| if geometry.conjugated { v.conj() } else { v }).collect()
 }
 
-/// A convolution made ready for arrays of one shape: kernel packed or transformed, immutable, shared freely among threads.
+/// A convolution made ready for arrays of one shape: kernel packed or transformed, immutable, shared freely among
+/// threads.
 ///
 /// `T` is the element type, `D` the dimension of the data and `E` that of the result. Planned by
 /// [`Convolution::plan`](crate::Convolution::plan).
@@ -236,7 +237,7 @@ impl<T: Element, D: Dimension, E: Dimension> Filter<T, D, E> {
         } else {
             let mut room = Vec::new();
             let part = lay_kernel(&geometry, h, &mut room);
-            let [_, shape, _] = geometry.problem.operands();
+            let [_, shape, _] = &geometry.operands;
             let strides = geometry.kernel_strides(&part.strides).unwrap_or(part.strides);
             let mut prepared: Vec<Option<Prepared<T>>> = vec![None; geometry.prepared()];
             for run in 0..geometry.runs() {
@@ -244,7 +245,7 @@ impl<T: Element, D: Dimension, E: Dimension> Filter<T, D, E> {
                 let place = &mut prepared[number as usize];
                 if place.is_none() {
                     let offset = (part.offset as isize + step) as usize;
-                    let view = View::new(part.data, &shape, &strides[..shape.len()], offset)?;
+                    let view = View::new(part.data, shape, &strides[..shape.len()], offset)?;
                     *place = Some(plan.prepare_view(view)?);
                 }
             }
@@ -277,8 +278,8 @@ impl<T: Element, D: Dimension, E: Dimension> Filter<T, D, E> {
         Ok(y)
     }
 
-    /// Filters an array into another, which may lie in memory in any way. With a workspace that is large enough nothing is
-    /// allocated.
+    /// Filters an array into another, which may lie in memory in any way. With a workspace that is large enough nothing
+    /// is allocated.
     ///
     /// # Errors
     /// [`Error::Shape`] where an array's shape is not the one that was planned for.
@@ -328,10 +329,11 @@ impl<T: Element, D: Dimension, E: Dimension> Filter<T, D, E> {
         self.output.clone()
     }
 
-    /// How it is computed: the plan of the one problem that it runs, once or, where batch axes do not fit in one, repeatedly.
+    /// How it is computed: the plan of the one problem that it runs, once or, where batch axes do not fit in one,
+    /// repeatedly.
     ///
-    /// Where the kernel is longer than the data on every axis, and nothing lies outside the data, the two are exchanged:
-    /// convolution commutes, and then has fewer products.
+    /// Where the kernel is longer than the data on every axis, and nothing lies outside the data, the two are
+    /// exchanged: convolution commutes, and then has fewer products.
     ///
     /// ```
     /// # use faltung::{Algorithm, Convolution, ndarray::array};
@@ -360,8 +362,8 @@ impl<T: Element, D: Dimension, E: Dimension> Filter<T, D, E> {
         })
     }
 
-    /// Bytes of workspace that a run borrows, with as many threads as would run from here, for arrays that are used where they
-    /// lie. Copies of others are held by the workspace too.
+    /// Bytes of workspace that a run borrows, with as many threads as would run from here, for arrays that are used
+    /// where they lie. Copies of others are held by the workspace too.
     ///
     /// ```
     /// # use faltung::{Convolution, Workspace, ndarray::array};
