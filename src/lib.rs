@@ -1,15 +1,52 @@
-//! faltung convolves: signals, images, volumes and CNN layers, by direct sums, im2col and the FFT, behind one planner that picks
-//! the fastest way and says why.
+//! faltung convolves: signals, images, volumes and CNN layers, by direct sums, im2col and the FFT, behind one planner
+//! that picks the fastest way and says why.
 //!
 //! ```text
 //! what                 which               how               with what
 //! Problem       ->     Planner     ->      algorithm   ->    SIMD leaf
 //! (shapes)             (Recipe, Plan)      (loops, tiles)    (intrinsics, the only unsafe)
 //! ```
+//!
+//! Arrays of any rank, strides and memory order are filtered in one line ([`filter`] tells what else there is):
+//!
+//! ```
+//! use faltung::ndarray::{Array2, array};
+//! use faltung::{Mode, convolve};
+//!
+//! let image = Array2::from_shape_fn((5, 5), |(i, j)| (5 * i + j + 1) as f32); // 1 … 25
+//! let kernel = array![[0.0, 1.0, 0.0], [1.0, 0.0, 1.0], [0.0, 1.0, 0.0]];
+//! let y = convolve(&image, &kernel, Mode::Valid)?;
+//! assert_eq!(y, array![[28.0, 32.0, 36.0], [48.0, 52.0, 56.0], [68.0, 72.0, 76.0]]);
+//! # Ok::<(), faltung::Error>(())
+//! ```
+//!
+//! The layer of a network and its gradients are the same problem in three passes, here with a ReLU behind:
+//!
+//! ```
+//! use faltung::{Pass, Planner, Problem, Workspace};
+//!
+//! let layer = Problem::layer(1, 1, 1, &[2, 2], &[2, 2]).build()?; // batch, channels in and out, image, kernel
+//! let (planner, mut workspace) = (Planner::new(), Workspace::new());
+//! let (x, w) = ([1.0f32, 2.0, 3.0, 4.0], [0.0, 1.0, 1.0, 0.0]);
+//!
+//! let mut y = [0.0];
+//! planner.plan(&layer)?.run(&x, &w, &mut y, &mut workspace)?;
+//! y[0] = y[0].max(0.0);
+//! assert_eq!(y, [5.0]);
+//!
+//! let gradient = [if y[0] > 0.0 { 1.0 } else { 0.0 }]; // of the loss, 1 at the output, through the ReLU
+//! let (mut to_x, mut to_w) = ([0.0; 4], [0.0; 4]);
+//! planner.plan(&layer.with_pass(Pass::InputGradient))?.run(&gradient, &w, &mut to_x, &mut workspace)?;
+//! planner.plan(&layer.with_pass(Pass::WeightGradient))?.run(&x, &gradient, &mut to_w, &mut workspace)?;
+//! assert_eq!(to_x, [0.0, 1.0, 1.0, 0.0]);
+//! assert_eq!(to_w, [1.0, 2.0, 3.0, 4.0]);
+//! # Ok::<(), faltung::Error>(())
+//! ```
 
 mod algo;
 mod element;
 mod error;
+pub mod filter;
 mod plan;
 mod problem;
 pub mod reference;
@@ -18,6 +55,10 @@ mod view;
 
 pub use element::{DType, Element, Scalar};
 pub use error::{Error, Result};
+pub use filter::{
+    Convention, Convolution, Filter, Integer, convolve, convolve_axes, convolve_axis, convolve_batch, convolve_exact,
+    convolve_into, correlate, correlate_axes, correlate_axis, correlate_batch, correlate_exact, correlate_into,
+};
 pub use plan::{Algorithm, Candidate, Explanation, Plan, Planner, Prepared, Recipe, Threads, Workspace};
 pub use problem::{Boundary, Layout, MAX_RANK, Mode, Pass, Problem, ProblemBuilder, SpatialAxis, read_suite};
 pub use view::{View, ViewMut};

@@ -23,6 +23,7 @@ use crate::simd::Line;
 #[derive(Default)]
 pub struct Workspace {
     lines: Vec<Line>,
+    copies: Vec<Line>,
 }
 
 impl Workspace {
@@ -37,12 +38,12 @@ impl Workspace {
     /// assert!(faltung::Workspace::with_bytes(100).bytes() >= 100);
     /// ```
     pub fn with_bytes(bytes: usize) -> Self {
-        Self { lines: vec![Line::ZERO; bytes.div_ceil(Line::BYTES)] }
+        Self { lines: vec![Line::ZERO; bytes.div_ceil(Line::BYTES)], copies: Vec::new() }
     }
 
     /// What it holds.
     pub fn bytes(&self) -> usize {
-        self.lines.len() * Line::BYTES
+        (self.lines.len() + self.copies.len()) * Line::BYTES
     }
 
     /// Fills it with bits that are NaN in every element type: what is left in it must never matter, and tests see to that.
@@ -53,6 +54,7 @@ impl Workspace {
     /// ```
     pub fn poison(&mut self) {
         self.lines.fill(Line::POISON);
+        self.copies.fill(Line::POISON);
     }
 
     /// At least so many lines, holding anything.
@@ -63,6 +65,21 @@ impl Workspace {
             self.lines = vec![Line::ZERO; count];
         }
         &mut self.lines[..count]
+    }
+
+    /// Room, holding anything, for copies of arrays that no run can use where they lie. It is taken out, so that the run can
+    /// borrow the rest, and put back by [`put_copies`](Self::put_copies).
+    pub(crate) fn take_copies(&mut self, count: usize) -> Vec<Line> {
+        let mut copies = std::mem::take(&mut self.copies);
+        if copies.len() < count {
+            drop(copies);
+            copies = vec![Line::ZERO; count];
+        }
+        copies
+    }
+
+    pub(crate) fn put_copies(&mut self, copies: Vec<Line>) {
+        self.copies = copies;
     }
 }
 
