@@ -319,9 +319,6 @@ fn positive(name: &'static str, values: &[usize], rank: usize, axis: usize) -> R
     }
 }
 
-/// What positions and sizes stay below, so that their sums and differences fit with room to spare.
-const LIMIT: i128 = 1 << 60;
-
 /// What is known of an axis before its output is.
 struct Given {
     axis: usize,

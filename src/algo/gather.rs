@@ -1,0 +1,102 @@
+//! Copies blocks of a source, whatever its strides and boundary, to where an algorithm wants them.
+
+use crate::element::Element;
+use crate::problem::{Boundary, MAX_RANK};
+use crate::view::{View, advance};
+
+/// Along one axis: the positions `start`, `start + step`, … of the source, and how far apart they go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) start: isize,
+    pub(crate) step: usize,
+    pub(crate) count: usize,
+    /// Elements of the destination from one position to the next.
+    pub(crate) pitch: usize,
+}
+
+impl Span {
+    /// The indices `low..high` whose positions lie within `extent` samples.
+    fn inside(&self, extent: usize) -> (usize, usize) {
+        let step = self.step as isize;
+        let low = if self.start < 0 { (-self.start + step - 1) / step } else { 0 };
+        let high = (extent as isize - self.start + step - 1).div_euclid(step).max(0);
+        let high = (high as usize).min(self.count);
+        ((low as usize).min(high), high)
+    }
+}
+
+/// A source with what lies outside it.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a, T> {
+    pub(crate) view: View<'a, T>,
+    pub(crate) boundary: Boundary,
+}
+
+impl<T: Element> Source<'_, T> {
+    /// Copies the block of channel `(n, c)` that `spans` tell, one an axis, each value through `map`. Outside the data zeros or the boundary's
+    /// constant are written, through `map` too.
+    pub(crate) fn gather<U: Copy>(
+        &self,
+        (n, c): (usize, usize),
+        spans: &[Span],
+        destination: &mut [U],
+        map: impl Fn(T) -> U + Copy,
+    ) {
+        let rank = spans.len();
+        let (at, extents) = (&self.view.at, &self.view.shape()[2..]);
+        let outside = map(match self.boundary {
+            Boundary::Constant(value) => T::from_f64(value),
+            _ => T::default(),
+        });
+        let last = spans[rank - 1];
+        let (low, high) = last.inside(extents[rank - 1]);
+        let counts: [usize; MAX_RANK] = std::array::from_fn(|a| if a + 1 < rank { spans[a].count } else { 1 });
+        let mut index = [0; MAX_RANK];
+        if last.count == 0 {
+            return;
+        }
+        for _ in 0..counts.iter().product() {
+            let (mut from, mut to, mut within) = (at.channel(n, c), 0, true);
+            for a in 0..rank - 1 {
+                let position = spans[a].start + (index[a] * spans[a].step) as isize;
+                match self.boundary.source(position, extents[a]) {
+                    Some(i) => from += at.step(a, i),
+                    None => within = false,
+                }
+                to += index[a] * spans[a].pitch;
+            }
+            advance(&mut index[..rank - 1], &counts[..rank - 1]);
+            let row = &mut destination[to..to + (last.count - 1) * last.pitch + 1];
+            if !within {
+                row.iter_mut().step_by(last.pitch).for_each(|y| *y = outside);
+                continue;
+            }
+            let at_edge = |i: usize| {
+                let position = last.start + (i * last.step) as isize;
+                match self.boundary.source(position, extents[rank - 1]) {
+                    Some(i) => map(self.view.data[(from + at.step(rank - 1, i)) as usize]),
+                    None => outside,
+                }
+            };
+            for i in (0..low).chain(high..last.count) {
+                row[i * last.pitch] = at_edge(i);
+            }
+            if low == high {
+                continue;
+            }
+            let stride = at.strides()[rank + 1] * last.step as isize;
+            let first = from + at.step(rank - 1, 0) + (last.start + (low * last.step) as isize) * at.strides()[rank + 1];
+            if stride == 1 && last.pitch == 1 {
+                let source = &self.view.data[first as usize..first as usize + high - low];
+                row[low..high].iter_mut().zip(source).for_each(|(y, &x)| *y = map(x));
+            } else if stride > 0 {
+                let source = self.view.data[first as usize..].iter().step_by(stride as usize);
+                row[low * last.pitch..].iter_mut().step_by(last.pitch).take(high - low).zip(source).for_each(|(y, &x)| *y = map(x));
+            } else {
+                for i in low..high {
+                    row[i * last.pitch] = map(self.view.data[(first + (i - low) as isize * stride) as usize]);
+                }
+            }
+        }
+    }
+}
