@@ -40,8 +40,9 @@ struct BlockAxis {
     pitch: usize,
 }
 
+/// How the samples that a tile of one phase's results needs lie in a block.
 #[derive(Debug)]
-struct PhaseBlock {
+pub(super) struct PhaseBlock {
     axes: Vec<BlockAxis>,
     /// Elements of one residue's samples, and of one channel's.
     dense: usize,
@@ -136,7 +137,7 @@ impl BlockAxis {
 }
 
 impl PhaseBlock {
-    fn new(phase: &Phase, tile: &[usize], inner: usize, packed: usize) -> Result<Self, String> {
+    pub(super) fn new(phase: &Phase, tile: &[usize], inner: usize, packed: usize) -> Result<Self, String> {
         let tile: Vec<usize> = phase.iter().zip(tile).map(|(a, &n)| n.min(a.count)).collect();
         let mut axes: Vec<BlockAxis> = phase.iter().filter_map(BlockAxis::of).collect();
         let mut dense = 1usize;
@@ -162,6 +163,30 @@ impl PhaseBlock {
         });
         let offsets = (0..inner).flat_map(|c| taps.iter().map(move |t| c * channel + t)).collect();
         Ok(Self { axes, dense, channel, offsets: Offsets::new(offsets), packed, tile })
+    }
+
+    /// Elements of one channel.
+    pub(super) fn len(&self) -> usize {
+        self.channel
+    }
+
+    /// Where each tap's samples lie, for one channel after the other.
+    pub(super) fn offsets(&self) -> &Offsets {
+        &self.offsets
+    }
+
+    pub(super) fn taps(&self) -> usize {
+        self.offsets.len()
+    }
+
+    /// From one result to the next along `axis`.
+    pub(super) fn pitch(&self, axis: usize) -> usize {
+        self.axes[axis].pitch
+    }
+
+    /// From the first of `count` results to behind the last.
+    pub(super) fn extent_of(&self, count: &[usize]) -> usize {
+        1 + self.axes.iter().zip(count).map(|(a, &n)| (n - 1) * a.pitch).sum::<usize>()
     }
 
     /// Gathers the samples of one channel that the results from `start` on, `count` of them, read.
@@ -357,6 +382,7 @@ impl Direct {
                             weights: &packed[weights..weights + terms * rows],
                             source: &block[base + from..],
                             offsets: &made.offsets,
+                            terms,
                             columns: width,
                             out: sums,
                             pitch: CHUNK,

@@ -3,9 +3,12 @@
 mod cost;
 mod definition;
 pub(crate) mod direct;
-pub(crate) mod gather;
+pub(crate) mod fold;
+mod gather;
+pub(crate) mod im2col;
 mod lower;
 mod panels;
+pub(crate) mod weight;
 
 use std::fmt::Debug;
 
