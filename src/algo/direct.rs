@@ -65,14 +65,13 @@ pub(crate) struct Direct {
     needs: Needs,
 }
 
-/// Results a tile: channels, then an axis. Plain data, so that it can stand in a recipe.
+/// Results a tile, an axis.
 pub(crate) fn design(problem: &Problem) -> Result<Vec<usize>, String> {
     let lowered = Lowered::new(problem)?;
-    let isa = Isa::detect();
     let outer = lowered.outer;
     // The phases are alike; the one with the most taps decides.
     let phase = lowered.phases.iter().max_by_key(|p| p.iter().map(|a| a.taps.len()).product::<usize>());
-    let Some(phase) = phase else { return Ok(std::iter::once(outer).chain(problem.axes.iter().map(|_| 1)).collect()) };
+    let Some(phase) = phase else { return Ok(vec![1; problem.rank()]) };
     let mut tile: Vec<usize> = phase.iter().map(|a| a.count).collect();
     let block = |tile: &[usize]| {
         phase
@@ -85,9 +84,9 @@ pub(crate) fn design(problem: &Problem) -> Result<Vec<usize>, String> {
     };
     let rank = tile.len();
     let results: f64 = tile.iter().map(|&n| n as f64).product();
-    let few = |tile: &[usize], channels: usize| {
+    let items = |tile: &[usize]| {
         let tiles: f64 = phase.iter().zip(tile).map(|(a, &n)| a.count.div_ceil(n) as f64).product();
-        tiles * (problem.batch * lowered.groups * (outer / channels.max(1))) as f64
+        tiles * (problem.batch * lowered.groups) as f64
     };
     // Cut the outermost axes first, the last one no shorter than a few registers.
     for a in 0..rank {
@@ -102,25 +101,19 @@ pub(crate) fn design(problem: &Problem) -> Result<Vec<usize>, String> {
         let Some(a) = (0..rank).find(|&a| tile[a] > if a + 1 == rank { 64 } else { 1 }) else { break };
         tile[a] = tile[a].div_ceil(2);
     }
-    let mut channels = outer;
-    let rows = rows(isa, outer);
     if results * problem.terms() as f64 * outer as f64 > 1e5 {
-        // Enough tiles for many threads: thinner ones, or blocks of channels where rows are few.
+        // Enough tiles for many threads, as far as they do not get thin.
         for a in 0..rank.saturating_sub(1) {
             let thick = BlockAxis::of(&phase[a]).map_or(1, |b| 2 * b.extra).max(4);
-            while few(&tile, channels) < 16.0 && tile[a] > thick {
+            while items(&tile) < 16.0 && tile[a] > thick {
                 tile[a] = tile[a].div_ceil(2);
             }
         }
-        while few(&tile, channels) < 8.0 && tile[rank - 1] > 4096 {
+        while items(&tile) < 8.0 && tile[rank - 1] > 4096 {
             tile[rank - 1] = tile[rank - 1].div_ceil(2);
         }
-        if few(&tile, channels) < 8.0 {
-            let parts = (8.0 / few(&tile, outer)).ceil() as usize;
-            channels = channel_block(outer, rows, (outer / parts).max(rows));
-        }
     }
-    Ok(std::iter::once(channels).chain(tile).collect())
+    Ok(tile)
 }
 
 impl BlockAxis {
@@ -221,21 +214,22 @@ impl PhaseBlock {
 
 impl Direct {
     pub(crate) fn new<T: Element>(problem: &Problem, tile: &[usize]) -> Result<Self, String> {
-        if tile.len() != problem.rank() + 1 || tile.contains(&0) {
-            return Err(format!("its tile is channels and {} extents, none of them 0; given {tile:?}", problem.rank()));
-        }
+        check_tile(problem, tile)?;
         let lowered = Lowered::new(problem)?;
         let isa = Isa::detect();
         let rows = rows(isa, lowered.outer);
-        let channels = channel_block(lowered.outer, rows, tile[0]);
         let mut phases = Vec::new();
         let (mut packed, mut block) = (0usize, 0usize);
         for phase in &lowered.phases {
-            let made = PhaseBlock::new(phase, &tile[1..], lowered.inner, packed)?;
+            let made = PhaseBlock::new(phase, tile, lowered.inner, packed)?;
             packed = packed.saturating_add(packed_len(&lowered, made.offsets.len(), rows).next_multiple_of(64));
             block = block.max(made.channel * lowered.inner);
             phases.push(made);
         }
+        let tiles = lowered.phases.first().zip(phases.first()).map_or(1.0, |(phase, made)| {
+            phase.iter().zip(&made.tile).map(|(a, &n)| a.count.div_ceil(n) as f64).product()
+        });
+        let channels = share_channels(problem, lowered.outer, rows, tiles * (problem.batch * lowered.groups) as f64);
         let lanes = T::lanes(isa);
         let needs = Needs {
             packed: Line::holding::<T>(packed),
@@ -267,6 +261,24 @@ impl Direct {
             error: running_sum_error(problem.terms(), problem.dtype.epsilon()),
         })
     }
+}
+
+/// Refuses a tile that is not an extent an axis.
+pub(super) fn check_tile(problem: &Problem, tile: &[usize]) -> Result<(), String> {
+    if tile.len() != problem.rank() || tile.contains(&0) {
+        return Err(format!("its tile is {} extents, none of them 0; given {tile:?}", problem.rank()));
+    }
+    Ok(())
+}
+
+/// Channels of a work item: all of a group's, or blocks of them where there are fewer than eight `items` to share among
+/// threads.
+pub(super) fn share_channels(problem: &Problem, outer: usize, rows: usize, items: f64) -> usize {
+    if items >= 8.0 || problem.flops() < 1e6 {
+        return outer;
+    }
+    let parts = (8.0 / items.max(1.0)).ceil() as usize;
+    channel_block(outer, rows, (outer / parts).max(rows))
 }
 
 /// How much slower than single precision in 16 lanes a multiply-add is.

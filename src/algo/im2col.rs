@@ -4,7 +4,7 @@
 //! some rows by some columns of it is packed at a time, in panels as wide as the product's leaf keeps in registers.
 
 use super::cost::{Estimate, running_sum_error};
-use super::direct::{SECONDS_AN_ELEMENT, slower};
+use super::direct::{SECONDS_AN_ELEMENT, share_channels, slower};
 use super::gather::{Source, Span};
 use super::lower::{Lowered, Phase};
 use super::panels::{channel_block, each_tap, pack, packed_len, rows, width};
@@ -104,17 +104,12 @@ impl Im2col {
         let terms = phases.iter().map(|p| p.taps.len() * lowered.inner).max().unwrap_or(1);
         let depth = terms.min(DEPTH);
         let offsets = Offsets::new((0..depth).map(|k| k * width).collect());
-        let mut channels = channel_block(lowered.outer, rows, CHANNELS);
-        // Blocks of channels where there are too few of columns to share among threads.
-        let results: f64 = phases.first().map_or(1.0, |p| {
-            let axes = lowered.phases[0].iter().zip(&p.tile);
-            axes.map(|(a, &n)| a.count.div_ceil(n) as f64).product::<f64>() * problem.batch.div_ceil(batch) as f64
+        let tiles = lowered.phases.first().zip(phases.first()).map_or(1.0, |(phase, made)| {
+            phase.iter().zip(&made.tile).map(|(a, &n)| a.count.div_ceil(n) as f64).product()
         });
-        let items = results * lowered.groups as f64;
-        if problem.flops() > 1e6 && items < 8.0 {
-            let parts = (8.0 / items.max(1.0)).ceil() as usize;
-            channels = channel_block(lowered.outer, rows, (lowered.outer / parts).max(rows).min(channels));
-        }
+        let items = tiles * (problem.batch.div_ceil(batch) * lowered.groups) as f64;
+        let channels = share_channels(problem, lowered.outer, rows, items);
+        let channels = channel_block(lowered.outer, rows, CHANNELS.min(channels));
         let sums = channels.next_multiple_of(rows).saturating_mul(columns);
         let needs = Needs {
             packed: Line::holding::<T>(packed),

@@ -5,7 +5,7 @@
 use super::{Boxes, add_up, parts_view};
 use crate::algo::cost::{Estimate, running_sum_error};
 use crate::algo::definition::Definition;
-use crate::algo::direct::{PhaseBlock, SECONDS_AN_ELEMENT, slower};
+use crate::algo::direct::{PhaseBlock, SECONDS_AN_ELEMENT, check_tile, slower};
 use crate::algo::gather::{Source, Span};
 use crate::algo::lower::{Lowered, Phase};
 use crate::algo::{Call, Execute, Needs, Second};
@@ -58,9 +58,7 @@ pub(crate) fn design(problem: &Problem) -> Vec<usize> {
 
 impl WeightDots {
     pub(crate) fn new<T: Element>(problem: &Problem, extent: &[usize]) -> Result<Self, String> {
-        if extent.len() != problem.rank() || extent.contains(&0) {
-            return Err(format!("its tile is {} extents, none of them 0; given {extent:?}", problem.rank()));
-        }
+        check_tile(problem, extent)?;
         // The samples that a box of outputs reads are those that the forward pass gathers for it.
         let mut lowered = Lowered::new(&Problem { pass: Pass::Forward, ..problem.clone() })?;
         let mut phase = lowered.phases.swap_remove(0);
