@@ -58,15 +58,32 @@ impl<'a, T: Scalar> Elements<'a, T> {
     ///
     /// # Errors
     /// As [`compute`].
+    ///
+    /// ```
+    /// use faltung::{Problem, reference::Elements};
+    /// let p: Problem = "2*2:valid".parse()?;
+    /// assert!(Elements::new(&p, &[1.0, 2.0], &[3.0, 4.0]).is_ok());
+    /// assert!(Elements::new(&p, &[1.0, 2.0, 3.0], &[3.0, 4.0]).is_err());
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn new(problem: &'a Problem, first: &'a [T], second: &'a [T]) -> Result<Self> {
         let [_, _, shape] = problem.operands();
         Ok(Self { terms: Terms::dense(problem, first, second)?, shape })
     }
 
-    /// The element at `index`, (batch, channel, spatial …) or, of a weight gradient, (output channel, input channel, tap …).
+    /// The element at `index`, (batch, channel, spatial …) or, of a weight gradient, (output channel, input channel,
+    /// tap …).
     ///
     /// # Errors
     /// [`Error::Argument`](crate::Error::Argument) where there is no such element.
+    ///
+    /// ```
+    /// use faltung::{Problem, reference::Elements};
+    /// let p: Problem = "2*2:full".parse()?;
+    /// let mut elements = Elements::new(&p, &[1.0, 2.0], &[3.0, 4.0])?;
+    /// assert_eq!(elements.at(&[0, 0, 1])?, 10.0);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn at(&mut self, index: &[usize]) -> Result<T> {
         if index.len() != self.shape.len() || index.iter().zip(&self.shape).any(|(i, n)| i >= n) {
             let expected = format!("an index within {:?}", self.shape);

@@ -85,13 +85,19 @@ impl<T: Element> Source<'_, T> {
                 continue;
             }
             let stride = at.strides()[rank + 1] * last.step as isize;
-            let first = from + at.step(rank - 1, 0) + (last.start + (low * last.step) as isize) * at.strides()[rank + 1];
+            let first =
+                from + at.step(rank - 1, 0) + (last.start + (low * last.step) as isize) * at.strides()[rank + 1];
             if stride == 1 && last.pitch == 1 {
                 let source = &self.view.data[first as usize..first as usize + high - low];
                 row[low..high].iter_mut().zip(source).for_each(|(y, &x)| *y = map(x));
             } else if stride > 0 {
                 let source = self.view.data[first as usize..].iter().step_by(stride as usize);
-                row[low * last.pitch..].iter_mut().step_by(last.pitch).take(high - low).zip(source).for_each(|(y, &x)| *y = map(x));
+                row[low * last.pitch..]
+                    .iter_mut()
+                    .step_by(last.pitch)
+                    .take(high - low)
+                    .zip(source)
+                    .for_each(|(y, &x)| *y = map(x));
             } else {
                 for i in low..high {
                     row[i * last.pitch] = map(self.view.data[(first + (i - low) as isize * stride) as usize]);

@@ -48,13 +48,6 @@ impl Options {
         };
         Ok(plan.with_threads(self.threads))
     }
-
-    fn explain(&self, problem: &Problem) -> Result<Explanation> {
-        match self.own() {
-            Some(planner) => planner.explain(problem),
-            None => PLANNER.explain(problem),
-        }
-    }
 }
 
 /// The kernel of a run.
@@ -354,12 +347,8 @@ impl<T: Element, D: Dimension, E: Dimension> Filter<T, D, E> {
     /// assert_eq!(explanation.chosen().recipe.as_ref(), Some(filter.plan().recipe()));
     /// # Ok::<(), faltung::Error>(())
     /// ```
-    pub fn explain(&self) -> Explanation {
-        let problem = &self.geometry.problem;
-        self.options.explain(problem).unwrap_or_else(|_| Explanation {
-            problem: problem.clone(),
-            candidates: vec![self.plan.candidate().clone()],
-        })
+    pub fn explain(&self) -> &Explanation {
+        self.plan.explain()
     }
 
     /// Bytes of workspace that a run borrows, with as many threads as would run from here, for arrays that are used
