@@ -11,7 +11,8 @@ use crate::view::{Strided, View, advance};
 /// Computes `problem` from its two operands by the definition, each sum in index order in `T` itself.
 ///
 /// The operands and the result are dense arrays in the problem's layout, their shapes those of
-/// [`Problem::operands`]. `T` may be any [`Element`](crate::Element), whatever the problem's own element type, or `i128`.
+/// [`Problem::operands`]. `T` may be any [`Element`](crate::Element), whatever the problem's own element type, or
+/// `i128`.
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) where an operand's length is not the problem's.

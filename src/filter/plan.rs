@@ -192,7 +192,6 @@ fn dense_kernel<T: Element, K: Dimension>(geometry: &Geometry, h: &ArrayRef<T, K
 #[derive(Clone)]
 pub struct Filter<T, D, E = D> {
     geometry: Geometry,
-    options: Options,
     plan: Plan<T>,
     kernels: Kernels<T>,
     input: D,
@@ -245,7 +244,7 @@ impl<T: Element, D: Dimension, E: Dimension> Filter<T, D, E> {
             Kernels::Prepared(prepared.into_iter().flatten().collect())
         };
         let output = arrays::dimension(&geometry.output);
-        Ok(Self { geometry, options, plan, kernels, input, output })
+        Ok(Self { geometry, plan, kernels, input, output })
     }
 
     /// Filters an array.

@@ -317,8 +317,8 @@ impl<T: Element> Plan<T> {
     /// Packs or transforms the kernel once, for many runs with it.
     ///
     /// # Errors
-    /// [`Error::Shape`] where the kernel's length is not the problem's; [`Error::Argument`] for a weight gradient, whose
-    /// second operand is no kernel.
+    /// [`Error::Shape`] where the kernel's length is not the problem's; [`Error::Argument`] for a weight gradient,
+    /// whose second operand is no kernel.
     ///
     /// ```
     /// use faltung::{Planner, Problem, Workspace};

@@ -66,8 +66,8 @@ impl FromStr for Algorithm {
     }
 }
 
-/// How a problem is computed: the algorithm with its tiles and transform sizes, as plain data that a test compares and a
-/// person prints.
+/// How a problem is computed: the algorithm with its tiles and transform sizes, as plain data that a test compares and
+/// a person prints.
 ///
 /// A recipe and the problem fix every bit of the result on one machine, whatever the number of threads.
 ///

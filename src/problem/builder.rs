@@ -349,10 +349,10 @@ impl ProblemBuilder {
     /// Checks everything and does the arithmetic.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a zero extent, stride, dilation or channel count, groups that do not divide the channels,
-    /// no axis or more than [`MAX_RANK`](crate::MAX_RANK), a kernel or a setting of another rank than the input, and a
-    /// window that leaves the output; [`Error::KernelTooLong`] where no output exists; [`Error::Overflow`] where sizes
-    /// do not fit.
+    /// [`Error::Argument`] for a zero extent, stride, dilation or channel count, groups that do not divide the
+    /// channels, no axis or more than [`MAX_RANK`](crate::MAX_RANK), a kernel or a setting of another rank than the
+    /// input, and a window that leaves the output; [`Error::KernelTooLong`] where no output exists;
+    /// [`Error::Overflow`] where sizes do not fit.
     ///
     /// ```
     /// use faltung::{Error, Mode, Problem};
