@@ -44,6 +44,10 @@ impl DType {
     pub const ALL: [Self; 4] = [Self::F32, Self::F64, Self::C32, Self::C64];
 
     /// Bytes an element.
+    ///
+    /// ```
+    /// assert_eq!(faltung::DType::C64.size(), 16);
+    /// ```
     pub const fn size(self) -> usize {
         match self {
             Self::F32 => 4,
@@ -53,11 +57,19 @@ impl DType {
     }
 
     /// Whether the elements are complex.
+    ///
+    /// ```
+    /// assert!(faltung::DType::C32.is_complex() && !faltung::DType::F64.is_complex());
+    /// ```
     pub const fn is_complex(self) -> bool {
         matches!(self, Self::C32 | Self::C64)
     }
 
     /// The spacing of the real numbers at 1: 2⁻²³ for single, 2⁻⁵² for double precision.
+    ///
+    /// ```
+    /// assert_eq!(faltung::DType::C32.epsilon(), f64::from(f32::EPSILON));
+    /// ```
     pub const fn epsilon(self) -> f64 {
         match self {
             Self::F32 | Self::C32 => f32::EPSILON as f64,
@@ -96,10 +108,25 @@ pub trait Scalar:
     + AddAssign
 {
     /// The complex conjugate; a real number is its own.
+    ///
+    /// ```
+    /// use faltung::{Complex, Scalar};
+    /// assert_eq!(Scalar::conj(Complex::new(1.0f32, 2.0)), Complex::new(1.0, -2.0));
+    /// ```
     fn conj(self) -> Self;
     /// Whether the number, or both its parts, are neither infinite nor NaN.
+    ///
+    /// ```
+    /// use faltung::{Complex, Scalar};
+    /// assert!(!Scalar::is_finite(Complex::new(1.0, f64::NAN)));
+    /// ```
     fn is_finite(self) -> bool;
     /// The nearest number to a real `f64`.
+    ///
+    /// ```
+    /// use faltung::Scalar;
+    /// assert_eq!(f32::from_f64(0.1), 0.1f32);
+    /// ```
     fn from_f64(value: f64) -> Self;
 }
 
@@ -113,10 +140,26 @@ pub trait Element: Scalar + bytemuck::Pod + Kernels {
     const DTYPE: DType;
 
     /// The number with these parts, rounded; a real type drops the imaginary one.
+    ///
+    /// ```
+    /// use faltung::{Complex, Element};
+    /// assert_eq!(Complex::<f32>::from_parts(1.0, 2.0), Complex::new(1.0, 2.0));
+    /// assert_eq!(f32::from_parts(1.0, 2.0), 1.0);
+    /// ```
     fn from_parts(re: Self::Real, im: Self::Real) -> Self;
     /// The real and the imaginary part.
+    ///
+    /// ```
+    /// use faltung::{Complex, Element};
+    /// assert_eq!(Complex::new(1.0f32, 2.0).parts(), (1.0, 2.0));
+    /// ```
     fn parts(self) -> (Self::Real, Self::Real);
     /// The number in double precision, as (real, imaginary).
+    ///
+    /// ```
+    /// use faltung::Element;
+    /// assert_eq!(0.5f32.to_f64(), (0.5, 0.0));
+    /// ```
     fn to_f64(self) -> (f64, f64);
 }
 

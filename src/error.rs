@@ -7,6 +7,14 @@ use std::fmt;
 ///
 /// Every fallible function of the crate returns this type. Variants carry plain data and no type of another crate; an
 /// error of another crate is kept, boxed, as the [source](std::error::Error::source).
+///
+/// ```
+/// use faltung::{Error, Problem};
+/// match "100*".parse::<Problem>() {
+///     Err(Error::Parse { text, .. }) => assert_eq!(text, "100*"),
+///     other => panic!("{other:?}"),
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -127,7 +135,8 @@ impl fmt::Display for Error {
             }
             Self::KernelTooLong { axis, kernel, input } => write!(
                 f,
-                "the kernel is longer than the data on axis {axis}: {kernel} (dilation included) against {input} (padding included)"
+                "the kernel is longer than the data on axis {axis}: {kernel} (dilation included) against {input} \
+                 (padding included)"
             ),
             Self::Overflow { what } => write!(f, "{what} overflows"),
             Self::Parse { text, reason } => write!(f, "cannot read {text:?}: {reason}"),

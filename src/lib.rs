@@ -43,6 +43,11 @@
 //! # Ok::<(), faltung::Error>(())
 //! ```
 
+/// The README's code runs as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod algo;
 mod element;
 mod error;

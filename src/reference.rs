@@ -11,7 +11,8 @@ use crate::view::{Strided, View, advance};
 /// Computes `problem` from its two operands by the definition, each sum in index order in `T` itself.
 ///
 /// The operands and the result are dense arrays in the problem's layout, their shapes those of
-/// [`Problem::operands`]. `T` may be any [`Element`](crate::Element), whatever the problem's own element type, or `i128`.
+/// [`Problem::operands`]. `T` may be any [`Element`](crate::Element), whatever the problem's own element type, or
+/// `i128`.
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) where an operand's length is not the problem's.
@@ -58,15 +59,32 @@ impl<'a, T: Scalar> Elements<'a, T> {
     ///
     /// # Errors
     /// As [`compute`].
+    ///
+    /// ```
+    /// use faltung::{Problem, reference::Elements};
+    /// let p: Problem = "2*2:valid".parse()?;
+    /// assert!(Elements::new(&p, &[1.0, 2.0], &[3.0, 4.0]).is_ok());
+    /// assert!(Elements::new(&p, &[1.0, 2.0, 3.0], &[3.0, 4.0]).is_err());
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn new(problem: &'a Problem, first: &'a [T], second: &'a [T]) -> Result<Self> {
         let [_, _, shape] = problem.operands();
         Ok(Self { terms: Terms::dense(problem, first, second)?, shape })
     }
 
-    /// The element at `index`, (batch, channel, spatial …) or, of a weight gradient, (output channel, input channel, tap …).
+    /// The element at `index`, (batch, channel, spatial …) or, of a weight gradient, (output channel, input channel,
+    /// tap …).
     ///
     /// # Errors
     /// [`Error::Argument`](crate::Error::Argument) where there is no such element.
+    ///
+    /// ```
+    /// use faltung::{Problem, reference::Elements};
+    /// let p: Problem = "2*2:full".parse()?;
+    /// let mut elements = Elements::new(&p, &[1.0, 2.0], &[3.0, 4.0])?;
+    /// assert_eq!(elements.at(&[0, 0, 1])?, 10.0);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn at(&mut self, index: &[usize]) -> Result<T> {
         if index.len() != self.shape.len() || index.iter().zip(&self.shape).any(|(i, n)| i >= n) {
             let expected = format!("an index within {:?}", self.shape);

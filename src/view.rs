@@ -98,16 +98,16 @@ impl Strided {
         if self.shape().contains(&0) {
             return false;
         }
-        let mut order: Vec<(usize, usize)> = self
-            .shape()
-            .iter()
-            .zip(self.strides())
-            .filter(|&(&n, _)| n > 1)
-            .map(|(&n, &s)| (s.unsigned_abs(), n))
-            .collect();
+        let mut order = [(0, 0); MAX_AXES];
+        let mut axes = 0;
+        for (&n, &s) in self.shape().iter().zip(self.strides()).filter(|&(&n, _)| n > 1) {
+            order[axes] = (s.unsigned_abs(), n);
+            axes += 1;
+        }
+        let order = &mut order[..axes];
         order.sort_unstable();
         let mut reach = 0usize;
-        order.into_iter().any(|(step, n)| {
+        order.iter().any(|&(step, n)| {
             let overlaps = step <= reach;
             reach = reach.saturating_add(step.saturating_mul(n - 1));
             overlaps
@@ -137,6 +137,14 @@ impl<'a, T> View<'a, T> {
     ///
     /// # Errors
     /// [`Error::Argument`] where an element would lie outside the slice, or the axes are more than eight.
+    ///
+    /// ```
+    /// use faltung::View;
+    /// // One sample, seen as a thousand.
+    /// let view = View::new(&[1.0], &[1, 1, 1000], &[0, 0, 0], 0)?;
+    /// assert_eq!(view.shape(), [1, 1, 1000]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn new(data: &'a [T], shape: &[usize], strides: &[isize], offset: usize) -> Result<Self> {
         Ok(Self { at: Strided::new(data.len(), shape, strides, offset)?, data })
     }
@@ -161,14 +169,24 @@ impl<'a, T> View<'a, T> {
 
     /// A dense array whose length must be the shape's.
     pub(crate) fn of_operand(name: &'static str, data: &'a [T], shape: &[usize], layout: Layout) -> Result<Self> {
-        let at = Strided::dense(shape, layout);
+        Self::laid(name, data, Strided::dense(shape, layout))
+    }
+
+    /// An array that lies as `at`, which is dense, says; its length must be the shape's.
+    pub(crate) fn laid(name: &'static str, data: &'a [T], at: Strided) -> Result<Self> {
         if data.len() != at.elements() {
-            return Err(Error::shape(name, shape, &[data.len()]));
+            return Err(Error::shape(name, at.shape(), &[data.len()]));
         }
         Ok(Self { data, at })
     }
 
     /// The extent of each axis.
+    ///
+    /// ```
+    /// let data = [0.0; 6];
+    /// assert_eq!(faltung::View::dense(&data, &[2, 3])?.shape(), [2, 3]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn shape(&self) -> &[usize] {
         self.at.shape()
     }
@@ -217,6 +235,14 @@ impl<'a, T> ViewMut<'a, T> {
     /// # Errors
     /// [`Error::Argument`] where an element would lie outside the slice, two indices might share one, or the axes are
     /// more than eight.
+    ///
+    /// ```
+    /// use faltung::ViewMut;
+    /// let mut data = [0.0; 6];
+    /// // The second of three interleaved channels; two rows of which the second begins within the first.
+    /// assert!(ViewMut::new(&mut data, &[2], &[3], 1).is_ok());
+    /// assert!(ViewMut::new(&mut data, &[2, 3], &[2, 1], 0).is_err());
+    /// ```
     pub fn new(data: &'a mut [T], shape: &[usize], strides: &[isize], offset: usize) -> Result<Self> {
         let at = Strided::new(data.len(), shape, strides, offset)?;
         if at.may_overlap() {
@@ -227,6 +253,12 @@ impl<'a, T> ViewMut<'a, T> {
     }
 
     /// The extent of each axis.
+    ///
+    /// ```
+    /// let mut data = [0.0; 6];
+    /// assert_eq!(faltung::ViewMut::new(&mut data, &[2, 3], &[3, 1], 0)?.shape(), [2, 3]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn shape(&self) -> &[usize] {
         self.at.shape()
     }
@@ -247,11 +279,10 @@ impl<'a, T> ViewMut<'a, T> {
         ViewMut { data: &mut *self.data, at }
     }
 
-    /// A dense array whose length must be the shape's.
-    pub(crate) fn of_result(data: &'a mut [T], shape: &[usize], layout: Layout) -> Result<Self> {
-        let at = Strided::dense(shape, layout);
+    /// An array that lies as `at`, which is dense, says; its length must be the shape's.
+    pub(crate) fn laid(name: &'static str, data: &'a mut [T], at: Strided) -> Result<Self> {
         if data.len() != at.elements() {
-            return Err(Error::shape("the result", shape, &[data.len()]));
+            return Err(Error::shape(name, at.shape(), &[data.len()]));
         }
         Ok(Self { data, at })
     }

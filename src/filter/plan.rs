@@ -48,13 +48,6 @@ impl Options {
         };
         Ok(plan.with_threads(self.threads))
     }
-
-    fn explain(&self, problem: &Problem) -> Result<Explanation> {
-        match self.own() {
-            Some(planner) => planner.explain(problem),
-            None => PLANNER.explain(problem),
-        }
-    }
 }
 
 /// The kernel of a run.
@@ -199,7 +192,6 @@ fn dense_kernel<T: Element, K: Dimension>(geometry: &Geometry, h: &ArrayRef<T, K
 #[derive(Clone)]
 pub struct Filter<T, D, E = D> {
     geometry: Geometry,
-    options: Options,
     plan: Plan<T>,
     kernels: Kernels<T>,
     input: D,
@@ -252,7 +244,7 @@ impl<T: Element, D: Dimension, E: Dimension> Filter<T, D, E> {
             Kernels::Prepared(prepared.into_iter().flatten().collect())
         };
         let output = arrays::dimension(&geometry.output);
-        Ok(Self { geometry, options, plan, kernels, input, output })
+        Ok(Self { geometry, plan, kernels, input, output })
     }
 
     /// Filters an array.
@@ -354,12 +346,8 @@ impl<T: Element, D: Dimension, E: Dimension> Filter<T, D, E> {
     /// assert_eq!(explanation.chosen().recipe.as_ref(), Some(filter.plan().recipe()));
     /// # Ok::<(), faltung::Error>(())
     /// ```
-    pub fn explain(&self) -> Explanation {
-        let problem = &self.geometry.problem;
-        self.options.explain(problem).unwrap_or_else(|_| Explanation {
-            problem: problem.clone(),
-            candidates: vec![self.plan.candidate().clone()],
-        })
+    pub fn explain(&self) -> &Explanation {
+        self.plan.explain()
     }
 
     /// Bytes of workspace that a run borrows, with as many threads as would run from here, for arrays that are used

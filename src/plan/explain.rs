@@ -18,7 +18,7 @@ pub struct Candidate {
     pub recipe: Option<Recipe>,
     /// The predicted time of one call on one thread, in seconds.
     pub predicted: f64,
-    /// The measured time, where it was measured.
+    /// The measured time, in seconds, where it was measured; see [`Planner::measure`](crate::Planner::measure).
     pub measured: Option<f64>,
     /// Bytes of workspace for one thread, the packed kernel included.
     pub workspace_bytes: usize,
@@ -49,6 +49,14 @@ pub struct Explanation {
 
 impl Explanation {
     /// The candidate that was chosen.
+    ///
+    /// ```
+    /// use faltung::{Planner, Problem};
+    /// let problem: Problem = "64x64*3x3:same".parse()?;
+    /// let explanation = Planner::new().explain(&problem)?;
+    /// assert!(explanation.chosen().why_not.is_none());
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn chosen(&self) -> &Candidate {
         self.candidates.iter().find(|c| c.why_not.is_none()).unwrap_or(&self.candidates[0])
     }

@@ -2,6 +2,8 @@
 
 mod candidates;
 mod explain;
+mod measure;
+mod memory;
 mod planner;
 mod recipe;
 mod threads;
@@ -21,7 +23,7 @@ use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::problem::{Pass, Problem};
 use crate::simd::{self, Line, Workers};
-use crate::view::{View, ViewMut};
+use crate::view::{Strided, View, ViewMut};
 
 /// Below this prediction, in seconds, a run stays on the calling thread: waking others would cost more than it saves.
 const WORTH_SHARING: f64 = 20e-6;
@@ -38,36 +40,115 @@ const WORTH_SHARING: f64 = 20e-6;
 ///
 /// Their shapes are those of [`Problem::operands`].
 pub struct Plan<T> {
-    problem: Arc<Problem>,
-    candidate: Candidate,
-    execute: Arc<dyn Execute<T>>,
+    built: Arc<Built<T>>,
     threads: Threads,
+}
+
+/// What all plans of one problem by one recipe share.
+struct Built<T> {
+    problem: Problem,
+    explanation: Arc<Explanation>,
+    /// How the operands and the result lie as dense arrays.
+    dense: [Strided; 3],
+    engine: Engine<T>,
+    /// What runs in the engine's place where the second operand is not finite and the engine cannot take that.
+    definition: Option<Engine<T>>,
+}
+
+/// An algorithm made ready, with what is asked of it at every run.
+struct Engine<T> {
+    execute: Arc<dyn Execute<T>>,
+    needs: Needs,
+    /// Predicted, of one run on one thread.
+    seconds: f64,
+}
+
+impl<T: Element> Engine<T> {
+    fn new(execute: Arc<dyn Execute<T>>, seconds: f64) -> Self {
+        let needs = execute.needs();
+        Self { needs: Needs { worker: needs.worker.max(1), ..needs }, execute, seconds }
+    }
+
+    fn workers(&self, threads: Threads) -> usize {
+        if self.seconds < WORTH_SHARING { 1 } else { threads.count() }
+    }
+
+    fn bytes(&self, threads: Threads) -> usize {
+        let Needs { packed, shared, worker } = self.needs;
+        worker.saturating_mul(self.workers(threads)).saturating_add(packed + shared).saturating_mul(Line::BYTES)
+    }
+}
+
+impl<T: Element> Built<T> {
+    /// What `explanation` has chosen, made ready.
+    fn new(explanation: Arc<Explanation>) -> Result<Self> {
+        let (problem, chosen) = (explanation.problem.clone(), explanation.chosen());
+        let execute = candidates::build(&problem, chosen.recipe.as_ref().unwrap_or(&Recipe::Reference))?;
+        let engine = Engine::new(execute, chosen.predicted);
+        let definition = (!engine.execute.takes_non_finite())
+            .then(|| Engine::new(Arc::new(Definition::new(&problem)), Definition::estimate(&problem).seconds));
+        let ([a, b, c], [la, lb, lc]) = (problem.operands(), problem.layouts());
+        let dense = [Strided::dense(&a, la), Strided::dense(&b, lb), Strided::dense(&c, lc)];
+        Ok(Self { problem, explanation, dense, engine, definition })
+    }
+
+    fn names(&self) -> [&'static str; 3] {
+        match self.problem.pass {
+            Pass::Forward => ["input", "kernel", "the result"],
+            Pass::InputGradient => ["output gradient", "kernel", "the result"],
+            Pass::WeightGradient => ["input", "output gradient", "the result"],
+        }
+    }
+
+    /// The engine for a second operand.
+    fn engine(&self, second: View<'_, T>) -> &Engine<T> {
+        match &self.definition {
+            Some(definition) if !simd::all_finite(second) => definition,
+            _ => &self.engine,
+        }
+    }
+
+    /// Refuses a shape that is not that of operand (or result) `which`.
+    fn check(&self, which: usize, shape: &[usize]) -> Result<()> {
+        let expected = self.dense[which].shape();
+        if expected == shape { Ok(()) } else { Err(Error::shape(self.names()[which], expected, shape)) }
+    }
+
+    fn operand<'a>(&self, which: usize, data: &'a [T]) -> Result<View<'a, T>> {
+        View::laid(self.names()[which], data, self.dense[which])
+    }
+
+    fn result<'a>(&self, data: &'a mut [T]) -> Result<ViewMut<'a, T>> {
+        ViewMut::laid(self.names()[2], data, self.dense[2])
+    }
 }
 
 impl<T> Clone for Plan<T> {
     fn clone(&self) -> Self {
-        Self {
-            problem: self.problem.clone(),
-            candidate: self.candidate.clone(),
-            execute: self.execute.clone(),
-            threads: self.threads,
-        }
+        Self { built: self.built.clone(), threads: self.threads }
     }
 }
 
 impl<T> fmt::Debug for Plan<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Plan")
-            .field("problem", &self.problem.to_string())
-            .field("recipe", &self.candidate.recipe)
+            .field("problem", &self.built.problem.to_string())
+            .field("recipe", &self.built.explanation.chosen().recipe)
             .finish_non_exhaustive()
     }
 }
 
 impl<T: Element> Plan<T> {
     /// The problem.
+    ///
+    /// ```
+    /// use faltung::{Planner, Problem};
+    /// let problem: Problem = "64x64*3x3:same".parse()?;
+    /// assert_eq!(Planner::new().plan::<f32>(&problem)?.problem(), &problem);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn problem(&self) -> &Problem {
-        &self.problem
+        &self.built.problem
     }
 
     /// How it is computed.
@@ -80,27 +161,79 @@ impl<T: Element> Plan<T> {
     /// # Ok::<(), faltung::Error>(())
     /// ```
     pub fn recipe(&self) -> &Recipe {
-        self.candidate.recipe.as_ref().unwrap_or(&Recipe::Reference)
+        self.candidate().recipe.as_ref().unwrap_or(&Recipe::Reference)
     }
 
-    /// The prediction by which this plan's recipe was chosen.
-    pub fn candidate(&self) -> &Candidate {
-        &self.candidate
-    }
-
-    /// The largest error that is to be expected of an element of the result, as a multiple of the largest magnitude in the first operand times the
-    /// 2-norm of those elements of the second that enter the sum.
+    /// What the planner knew of this plan's recipe when it chose it.
     ///
-    /// For an output channel that is `max|x| · ‖w‖₂` over the channel's kernel. The bound is a probabilistic one: it
-    /// supposes that rounding errors are independent, as they are for data without structure.
-    pub fn error_bound(&self) -> f64 {
-        self.candidate.error_bound
+    /// ```
+    /// use faltung::{Planner, Problem};
+    /// let problem: Problem = "64x64*3x3:same".parse()?;
+    /// let plan = Planner::new().plan::<f32>(&problem)?;
+    /// assert_eq!(plan.candidate().recipe.as_ref(), Some(plan.recipe()));
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
+    pub fn candidate(&self) -> &Candidate {
+        self.built.explanation.chosen()
     }
 
-    /// Bytes of workspace that a run borrows with as many threads as would run from here.
+    /// Every algorithm with its cost, workspace and error, the one that this plan computes by, and why not each other.
+    ///
+    /// ```
+    /// use faltung::{Planner, Problem};
+    /// let problem: Problem = "64x64*3x3:same".parse()?;
+    /// let plan = Planner::new().plan::<f32>(&problem)?;
+    /// assert_eq!(plan.explain().chosen(), plan.candidate());
+    /// println!("{}", plan.explain());
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
+    pub fn explain(&self) -> &Explanation {
+        &self.built.explanation
+    }
+
+    /// The largest error that is to be expected of an element of the result, as a multiple of the largest magnitude
+    /// in the first operand times the 2-norm of those elements of the second that enter the sum.
+    ///
+    /// For an output channel that is `max|x| · ‖w‖₂` over the channel's kernel, whether or not all of its taps fall on
+    /// data. What a boundary puts outside the data is part of the first operand: under
+    /// [`Constant(v)`](crate::Boundary::Constant) `max|x|` is at least `|v|`. An element that enters the sum several
+    /// times counts in the norm as often: where the boundary reads the data again, an element of an input gradient may
+    /// take a tap with `m` outputs, and the norm is then at most `√m` times that of the taps.
+    ///
+    /// The bound is a probabilistic one: it supposes that rounding errors are independent, as they are for data without
+    /// structure.
+    ///
+    /// ```
+    /// use faltung::{Planner, Problem, Workspace};
+    /// let problem: Problem = "1000*31:same".parse()?;
+    /// let plan = Planner::new().plan::<f32>(&problem)?;
+    /// let (x, w, mut y) = (vec![0.1; 1000], vec![0.7; 31], vec![0.0; 1000]);
+    /// plan.run(&x, &w, &mut y, &mut Workspace::new())?;
+    /// let scale = f64::from(0.1f32) * f64::from(0.7f32) * 31f64.sqrt(); // max|x| · ‖w‖₂
+    /// let exact = 31.0 * f64::from(0.1f32) * f64::from(0.7f32);
+    /// assert!((f64::from(y[500]) - exact).abs() <= plan.error_bound() * scale);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
+    pub fn error_bound(&self) -> f64 {
+        self.candidate().error_bound
+    }
+
+    /// Bytes of workspace that suffice for every run with as many threads as would run from here, whatever the data: a
+    /// second operand that is not finite may take another way than others.
+    ///
+    /// ```
+    /// use faltung::{Planner, Problem, Workspace};
+    /// let problem: Problem = "1000*31:same".parse()?;
+    /// let plan = Planner::new().plan::<f32>(&problem)?;
+    /// let mut workspace = Workspace::with_bytes(plan.workspace_bytes());
+    /// let (had, mut y) = (workspace.bytes(), vec![0.0; 1000]);
+    /// plan.run(&[1.0; 1000], &[f32::INFINITY; 31], &mut y, &mut workspace)?;
+    /// assert_eq!(workspace.bytes(), had);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn workspace_bytes(&self) -> usize {
-        let needs = self.execute.needs();
-        (needs.packed + needs.shared + needs.worker.max(1) * self.workers()) * Line::BYTES
+        let engines = [Some(&self.built.engine), self.built.definition.as_ref()];
+        engines.into_iter().flatten().map(|engine| engine.bytes(self.threads)).max().unwrap_or(0)
     }
 
     /// The same plan for other threads.
@@ -115,10 +248,6 @@ impl<T: Element> Plan<T> {
     /// ```
     pub fn with_threads(&self, threads: Threads) -> Self {
         Self { threads, ..self.clone() }
-    }
-
-    fn workers(&self) -> usize {
-        if self.candidate.predicted < WORTH_SHARING { 1 } else { self.threads.count() }
     }
 
     /// Computes the result from dense arrays in the problem's layout.
@@ -136,13 +265,8 @@ impl<T: Element> Plan<T> {
     /// # Ok::<(), faltung::Error>(())
     /// ```
     pub fn run(&self, first: &[T], second: &[T], result: &mut [T], workspace: &mut Workspace) -> Result<()> {
-        let ([a, b, c], [la, lb, lc]) = (self.problem.operands(), self.problem.layouts());
-        self.run_views(
-            View::of_operand(self.names()[0], first, &a, la)?,
-            View::of_operand(self.names()[1], second, &b, lb)?,
-            ViewMut::of_result(result, &c, lc)?,
-            workspace,
-        )
+        let built = &*self.built;
+        self.run_views(built.operand(0, first)?, built.operand(1, second)?, built.result(result)?, workspace)
     }
 
     /// Computes the result from and to arrays of any strides, their axes (batch, channels, spatial …) or, of kernels,
@@ -170,43 +294,31 @@ impl<T: Element> Plan<T> {
         result: ViewMut<'_, T>,
         workspace: &mut Workspace,
     ) -> Result<()> {
-        let [a, b, c] = self.problem.operands();
-        for (name, expected, given) in [
-            (self.names()[0], &a, first.shape()),
-            (self.names()[1], &b, second.shape()),
-            ("the result", &c, result.shape()),
-        ] {
-            if expected != given {
-                return Err(Error::shape(name, expected, given));
-            }
+        let built = &*self.built;
+        for (which, shape) in [first.shape(), second.shape(), result.shape()].into_iter().enumerate() {
+            built.check(which, shape)?;
         }
         if result.at.elements() == 0 {
             return Ok(());
         }
-        let definition: Definition;
-        let execute: &dyn Execute<T> = if self.execute.takes_non_finite() || simd::all_finite(second) {
-            &*self.execute
-        } else {
-            definition = Definition::new(&self.problem);
-            &definition
-        };
-        let mut borrowed = Borrowed::new(execute.needs(), self.workers(), workspace);
+        let engine = built.engine(second);
+        let mut borrowed = Borrowed::new(engine.needs, engine.workers(self.threads), workspace);
         let (packed, shared, mut workers) = borrowed.parts();
-        let second = if self.problem.pass == Pass::WeightGradient {
+        let second = if built.problem.pass == Pass::WeightGradient {
             Second::Plain(second)
         } else {
-            execute.pack(second, packed, &mut workers);
+            engine.execute.pack(second, packed, &mut workers);
             Second::Packed(packed)
         };
-        execute.run(Call { first, second, out: result, shared, workers: &mut workers });
+        engine.execute.run(Call { first, second, out: result, shared, workers: &mut workers });
         Ok(())
     }
 
     /// Packs or transforms the kernel once, for many runs with it.
     ///
     /// # Errors
-    /// [`Error::Shape`] where the kernel's length is not the problem's; [`Error::Argument`] for a weight gradient, whose
-    /// second operand is no kernel.
+    /// [`Error::Shape`] where the kernel's length is not the problem's; [`Error::Argument`] for a weight gradient,
+    /// whose second operand is no kernel.
     ///
     /// ```
     /// use faltung::{Planner, Problem, Workspace};
@@ -218,48 +330,47 @@ impl<T: Element> Plan<T> {
     /// # Ok::<(), faltung::Error>(())
     /// ```
     pub fn prepare(&self, kernel: &[T]) -> Result<Prepared<T>> {
-        let [_, shape, _] = self.problem.operands();
-        self.prepare_view(View::of_operand("kernel", kernel, &shape, Default::default())?)
+        self.prepare_view(self.built.operand(1, kernel)?)
     }
 
     /// As [`prepare`](Self::prepare), from a kernel of any strides.
     ///
     /// # Errors
     /// As [`prepare`](Self::prepare).
+    ///
+    /// ```
+    /// use faltung::{Planner, Problem, View, Workspace};
+    /// let problem: Problem = "4*3:same".parse()?;
+    /// let reversed = View::new(&[3.0, 2.0, 1.0], &[1, 1, 3], &[3, 3, -1], 2)?;
+    /// let prepared = Planner::new().plan::<f32>(&problem)?.prepare_view(reversed)?;
+    /// let mut y = [0.0; 4];
+    /// prepared.run(&[0.0, 1.0, 0.0, 0.0], &mut y, &mut Workspace::new())?;
+    /// assert_eq!(y, [1.0, 2.0, 3.0, 0.0]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn prepare_view(&self, kernel: View<'_, T>) -> Result<Prepared<T>> {
-        let [_, shape, _] = self.problem.operands();
-        if self.problem.pass == Pass::WeightGradient {
-            return Err(Error::argument("pass", "a pass whose second operand is the kernel", self.problem.pass));
+        let built = &*self.built;
+        if built.problem.pass == Pass::WeightGradient {
+            return Err(Error::argument("pass", "a pass whose second operand is the kernel", built.problem.pass));
         }
-        if shape != kernel.shape() {
-            return Err(Error::shape("kernel", &shape, kernel.shape()));
-        }
-        let mut plan = self.clone();
-        if !plan.execute.takes_non_finite() && !simd::all_finite(kernel) {
-            plan.execute = Arc::new(Definition::new(&self.problem));
-        }
-        let needs = plan.execute.needs();
-        let mut packed = vec![Line::ZERO; needs.packed];
-        let mut scratch = Workspace::new();
-        let count = plan.workers();
-        let mut workers = Workers::new(scratch.lines(needs.worker.max(1) * count), needs.worker.max(1), count);
-        plan.execute.pack(kernel, &mut packed, &mut workers);
-        Ok(Prepared { plan, packed: packed.into() })
-    }
-
-    fn names(&self) -> [&'static str; 2] {
-        match self.problem.pass {
-            Pass::Forward => ["input", "kernel"],
-            Pass::InputGradient => ["output gradient", "kernel"],
-            Pass::WeightGradient => ["input", "output gradient"],
-        }
+        built.check(1, kernel.shape())?;
+        let engine = built.engine(kernel);
+        let mut packed = vec![Line::ZERO; engine.needs.packed];
+        let (mut scratch, needs) = (Workspace::new(), Needs { worker: engine.needs.worker, ..Needs::default() });
+        let mut borrowed = Borrowed::new(needs, engine.workers(self.threads), &mut scratch);
+        let (_, _, mut workers) = borrowed.parts();
+        engine.execute.pack(kernel, &mut packed, &mut workers);
+        let by_definition = !std::ptr::eq(engine, &built.engine);
+        Ok(Prepared { plan: self.clone(), by_definition, packed: packed.into() })
     }
 }
 
-/// A plan with its kernel packed or transformed already: `'static`, cheap to clone.
+/// A plan with its kernel packed or transformed already: `'static`, cheap to clone. See [`Plan::prepare`].
 #[derive(Clone)]
 pub struct Prepared<T> {
     plan: Plan<T>,
+    /// Whether the kernel was packed for the definition, since it is not finite.
+    by_definition: bool,
     packed: Arc<[Line]>,
 }
 
@@ -271,49 +382,81 @@ impl<T> fmt::Debug for Prepared<T> {
 
 impl<T: Element> Prepared<T> {
     /// The plan that this was prepared from.
+    ///
+    /// ```
+    /// use faltung::{Planner, Problem};
+    /// let problem: Problem = "4*3:same".parse()?;
+    /// let prepared = Planner::new().plan::<f32>(&problem)?.prepare(&[1.0, 2.0, 3.0])?;
+    /// assert_eq!(prepared.plan().problem(), &problem);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn plan(&self) -> &Plan<T> {
         &self.plan
     }
 
     /// Bytes of the packed kernel.
+    ///
+    /// ```
+    /// use faltung::{Planner, Problem};
+    /// let problem: Problem = "4*3:same".parse()?;
+    /// let prepared = Planner::new().plan::<f32>(&problem)?.prepare(&[1.0, 2.0, 3.0])?;
+    /// assert!(prepared.bytes() >= 3 * size_of::<f32>());
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn bytes(&self) -> usize {
         self.packed.len() * Line::BYTES
     }
 
-    /// Computes the result from a dense array in the problem's layout. See [`Plan::prepare`].
+    /// Computes the result from a dense array in the problem's layout.
     ///
     /// # Errors
     /// [`Error::Shape`] where a slice's length is not the problem's.
+    ///
+    /// ```
+    /// use faltung::{Planner, Problem, Workspace};
+    /// let problem: Problem = "3*2:valid".parse()?;
+    /// let difference = Planner::new().plan::<f32>(&problem)?.prepare(&[1.0, -1.0])?;
+    /// let (mut y, mut workspace) = ([0.0; 2], Workspace::new());
+    /// for start in [1.0, 2.0] {
+    ///     difference.run(&[start, 4.0, 9.0], &mut y, &mut workspace)?;
+    ///     assert_eq!(y, [4.0 - start, 5.0]);
+    /// }
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn run(&self, first: &[T], result: &mut [T], workspace: &mut Workspace) -> Result<()> {
-        let plan = &self.plan;
-        let ([a, _, c], [la, _, lc]) = (plan.problem.operands(), plan.problem.layouts());
-        self.run_views(
-            View::of_operand(plan.names()[0], first, &a, la)?,
-            ViewMut::of_result(result, &c, lc)?,
-            workspace,
-        )
+        let built = &*self.plan.built;
+        self.run_views(built.operand(0, first)?, built.result(result)?, workspace)
     }
 
     /// As [`run`](Self::run), from and to arrays of any strides.
     ///
     /// # Errors
     /// [`Error::Shape`] where a view's shape is not the problem's.
+    ///
+    /// ```
+    /// use faltung::{Planner, Problem, View, ViewMut, Workspace};
+    /// let problem: Problem = "3*2:valid".parse()?;
+    /// let difference = Planner::new().plan::<f32>(&problem)?.prepare(&[1.0, -1.0])?;
+    /// // Every second sample, and the result backwards.
+    /// let (x, mut y) = ([1.0, 0.0, 4.0, 0.0, 9.0], [0.0; 2]);
+    /// let result = ViewMut::new(&mut y, &[1, 1, 2], &[2, 2, -1], 1)?;
+    /// difference.run_views(View::new(&x, &[1, 1, 3], &[5, 5, 2], 0)?, result, &mut Workspace::new())?;
+    /// assert_eq!(y, [5.0, 3.0]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn run_views(&self, first: View<'_, T>, result: ViewMut<'_, T>, workspace: &mut Workspace) -> Result<()> {
-        let plan = &self.plan;
-        let [a, _, c] = plan.problem.operands();
-        for (name, expected, given) in [(plan.names()[0], &a, first.shape()), ("the result", &c, result.shape())] {
-            if expected != given {
-                return Err(Error::shape(name, expected, given));
-            }
-        }
+        let (plan, built) = (&self.plan, &*self.plan.built);
+        built.check(0, first.shape())?;
+        built.check(2, result.shape())?;
         if result.at.elements() == 0 {
             return Ok(());
         }
-        let needs = Needs { packed: 0, ..plan.execute.needs() };
-        let mut borrowed = Borrowed::new(needs, plan.workers(), workspace);
+        let engine = built.definition.as_ref().filter(|_| self.by_definition).unwrap_or(&built.engine);
+        let needs = Needs { packed: 0, ..engine.needs };
+        let mut borrowed = Borrowed::new(needs, engine.workers(plan.threads), workspace);
         let (_, shared, mut workers) = borrowed.parts();
         let second = Second::Packed(&self.packed);
-        plan.execute.run(Call { first, second, out: result, shared, workers: &mut workers });
+        engine.execute.run(Call { first, second, out: result, shared, workers: &mut workers });
         Ok(())
     }
 }
@@ -327,7 +470,6 @@ struct Borrowed<'a> {
 
 impl<'a> Borrowed<'a> {
     fn new(needs: Needs, count: usize, workspace: &'a mut Workspace) -> Self {
-        let needs = Needs { worker: needs.worker.max(1), ..needs };
         let lines = workspace.lines(needs.packed + needs.shared + needs.worker * count);
         Self { lines, needs, count }
     }

@@ -1,11 +1,13 @@
 //! The planner: designs every algorithm's recipe for a problem, and chooses.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::cmp::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::explain::{Candidate, Explanation};
+use super::measure::Bench;
+use super::memory::Memory;
 use super::recipe::{Algorithm, Recipe};
-use super::{Plan, Threads, candidates};
+use super::{Built, Plan, Threads, candidates};
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::problem::Problem;
@@ -32,29 +34,53 @@ pub struct Planner {
     threads: Threads,
     max_workspace: Option<usize>,
     tolerance: Option<f64>,
-    cache: Mutex<HashMap<Problem, Candidate>>,
+    pub(super) memory: Mutex<Memory>,
 }
-
-/// Problems that a planner remembers before it forgets them all.
-const CACHE: usize = 4096;
 
 /// The error bound that `Auto` accepts unless told otherwise, in units of the element type's epsilon; see
 /// [`Plan::error_bound`].
 const TOLERANCE: f64 = 8192.0;
 
+/// What is predicted to take so many times as long as the best is not measured.
+const LEFT_OUT: f64 = 10.0;
+
 impl Planner {
     /// A planner that chooses freely.
+    ///
+    /// ```
+    /// use faltung::{Algorithm, Planner, Problem};
+    /// let problem: Problem = "64x64*3x3:same".parse()?;
+    /// assert_ne!(Planner::new().recipe(&problem)?.algorithm(), Algorithm::Auto); // the one that it chose
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Only this algorithm; [`Algorithm::Auto`], all of them, unless set.
+    ///
+    /// ```
+    /// use faltung::{Algorithm, Planner, Problem};
+    /// let problem: Problem = "64x64*3x3:same".parse()?;
+    /// let planner = Planner::new().algorithm(Algorithm::Im2col);
+    /// assert_eq!(planner.recipe(&problem)?.algorithm(), Algorithm::Im2col);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
         self.algorithm = algorithm;
         self.forget()
     }
 
     /// The threads that plans run on; [`Threads::Pool`] unless set.
+    ///
+    /// ```
+    /// use faltung::{Planner, Problem, Threads, Workspace};
+    /// let plan = Planner::new().threads(Threads::Serial).plan::<f32>(&"3*2:valid".parse()?)?;
+    /// let mut y = [0.0; 2];
+    /// plan.run(&[1.0, 4.0, 9.0], &[1.0, -1.0], &mut y, &mut Workspace::new())?;
+    /// assert_eq!(y, [3.0, 5.0]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn threads(mut self, threads: Threads) -> Self {
         self.threads = threads;
         self
@@ -90,8 +116,12 @@ impl Planner {
     }
 
     fn forget(mut self) -> Self {
-        self.cache.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
+        self.memory = Mutex::default();
         self
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How `problem` will be computed.
@@ -99,23 +129,51 @@ impl Planner {
     /// # Errors
     /// [`Error::Unsupported`] where the algorithm that was asked for cannot serve the problem, [`Error::NoCandidate`]
     /// where none meets the bounds.
+    ///
+    /// ```
+    /// use faltung::{Planner, Problem};
+    /// let problem: Problem = "64x64*3x3:same".parse()?;
+    /// let recipe = Planner::new().recipe(&problem)?;
+    /// assert_eq!(recipe.to_string().parse::<faltung::Recipe>()?, recipe);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn recipe(&self, problem: &Problem) -> Result<Recipe> {
-        Ok(self.candidate(problem)?.recipe.unwrap_or(Recipe::Reference))
+        Ok(self.weighed(problem)?.chosen().recipe.clone().unwrap_or(Recipe::Reference))
     }
 
-    /// A plan for arrays of `T`.
+    /// A plan for arrays of `T`. What was planned lately is at hand still, and costs next to nothing.
     ///
     /// # Errors
     /// As [`recipe`](Self::recipe), and [`Error::Argument`] where the problem's element type is not `T`.
+    ///
+    /// ```
+    /// use faltung::{Planner, Problem, Workspace};
+    /// let problem: Problem = "3*2:full".parse()?;
+    /// let plan = Planner::new().plan::<f32>(&problem)?;
+    /// let mut y = [0.0; 4];
+    /// plan.run(&[1.0, 2.0, 3.0], &[10.0, 1.0], &mut y, &mut Workspace::new())?;
+    /// assert_eq!(y, [10.0, 21.0, 32.0, 3.0]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn plan<T: Element>(&self, problem: &Problem) -> Result<Plan<T>> {
         check_element::<T>(problem)?;
-        self.build(problem.clone(), self.candidate(problem)?)
+        let known = self.memory().built(problem);
+        let built = match known {
+            Some(built) => built,
+            None => {
+                let built = Arc::new(Built::new(self.weighed(problem)?)?);
+                self.memory().remember_built(problem, built.clone());
+                built
+            }
+        };
+        Ok(Plan { built, threads: self.threads })
     }
 
     /// A plan that computes by a recipe of the caller's: one that another planner chose, or a test wants.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] where the recipe cannot serve the problem, [`Error::Argument`] as for [`plan`](Self::plan).
+    /// [`Error::Unsupported`] where the recipe cannot serve the problem, [`Error::Argument`] as for
+    /// [`plan`](Self::plan).
     ///
     /// ```
     /// use faltung::{Planner, Problem, Recipe};
@@ -126,32 +184,86 @@ impl Planner {
     /// ```
     pub fn plan_with<T: Element>(&self, problem: &Problem, recipe: &Recipe) -> Result<Plan<T>> {
         check_element::<T>(problem)?;
-        self.build(problem.clone(), candidates::with_recipe(problem, recipe)?)
-    }
-
-    fn build<T: Element>(&self, problem: Problem, candidate: Candidate) -> Result<Plan<T>> {
-        let execute = candidates::build(&problem, candidate.recipe.as_ref().unwrap_or(&Recipe::Reference))?;
-        Ok(Plan { problem: Arc::new(problem), candidate, execute, threads: self.threads })
+        let given = candidates::with_recipe(problem, recipe)?;
+        let others = Algorithm::ALL.into_iter().filter(|&algorithm| algorithm != recipe.algorithm()).map(|algorithm| {
+            let mut other = candidates::design(problem, algorithm);
+            other.why_not.get_or_insert_with(|| format!("{recipe} was asked for"));
+            other
+        });
+        let explanation = explanation(problem, std::iter::once(given).chain(others).collect());
+        Ok(Plan { built: Arc::new(Built::new(Arc::new(explanation))?), threads: self.threads })
     }
 
     /// Every algorithm with its cost, workspace and error, the one chosen, and why not each other.
     ///
     /// # Errors
     /// As [`recipe`](Self::recipe).
+    ///
+    /// ```
+    /// use faltung::{Planner, Problem};
+    /// let problem: Problem = "64x64*3x3:same".parse()?;
+    /// let planner = Planner::new();
+    /// let explanation = planner.explain(&problem)?;
+    /// assert_eq!(explanation.chosen().recipe, Some(planner.recipe(&problem)?));
+    /// println!("{explanation}");
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn explain(&self, problem: &Problem) -> Result<Explanation> {
-        let mut candidates: Vec<Candidate> =
-            Algorithm::ALL.iter().map(|&algorithm| self.judge(candidates::design(problem, algorithm))).collect();
-        let rank = |c: &Candidate| (c.why_not.is_some(), c.predicted);
-        candidates.sort_by(|a, b| rank(a).partial_cmp(&rank(b)).unwrap_or(std::cmp::Ordering::Equal));
-        let best = candidates[0].clone();
-        if best.why_not.is_some() {
+        Ok((*self.weighed(problem)?).clone())
+    }
+
+    /// Measures the algorithms on the machine as it is, chooses the fastest and remembers the choice: plans of this
+    /// problem by this planner compute by it from then on.
+    ///
+    /// Data, results and workspace are the planner's own, and as large as the problem says. An algorithm that is
+    /// predicted to take ten times as long as the best is left out; one whose result does not agree with the
+    /// definition on a sample of it is never chosen. Runs use the threads that plans would use from here. A measured
+    /// choice, unlike a predicted one, may be another the next time; the [recipe](Recipe) tells it, and
+    /// [`plan_with`](Self::plan_with) repeats it.
+    ///
+    /// # Errors
+    /// As [`plan`](Self::plan); [`Error::Other`] where the problem's arrays do not fit in memory.
+    ///
+    /// ```
+    /// use faltung::{Planner, Problem};
+    /// let problem: Problem = "1000*31:same".parse()?;
+    /// let planner = Planner::new();
+    /// let explanation = planner.measure::<f32>(&problem)?;
+    /// assert!(explanation.chosen().measured.is_some());
+    /// assert_eq!(planner.plan::<f32>(&problem)?.explain(), &explanation);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
+    pub fn measure<T: Element>(&self, problem: &Problem) -> Result<Explanation> {
+        check_element::<T>(problem)?;
+        let mut candidates = self.judged(problem)?;
+        let bench = Bench::<T>::new(problem)?;
+        let best = (candidates[0].predicted, candidates[0].algorithm);
+        for c in candidates.iter_mut().filter(|c| c.why_not.is_none()) {
+            if c.predicted > LEFT_OUT * best.0 {
+                let times = c.predicted / best.0;
+                c.why_not = Some(format!("not measured: {times:.1} times the predicted time of {}", best.1));
+                continue;
+            }
+            let alone = Arc::new(explanation(problem, vec![c.clone()]));
+            match bench.measure(&Plan { built: Arc::new(Built::new(alone)?), threads: self.threads })? {
+                Ok(seconds) => c.measured = Some(seconds),
+                Err(reason) => c.why_not = Some(reason),
+            }
+        }
+        let time = |c: &Candidate| c.measured.unwrap_or(f64::INFINITY);
+        let Some(fastest) = (0..candidates.len())
+            .filter(|&i| candidates[i].why_not.is_none())
+            .min_by(|&a, &b| time(&candidates[a]).total_cmp(&time(&candidates[b])))
+        else {
             return Err(self.nothing(&candidates));
-        }
-        for c in candidates.iter_mut().skip(1).filter(|c| c.why_not.is_none()) {
-            c.why_not =
-                Some(format!("{:.1} times the predicted time of {}", c.predicted / best.predicted, best.algorithm));
-        }
-        Ok(Explanation { problem: problem.clone(), candidates })
+        };
+        candidates[..=fastest].rotate_right(1);
+        let explanation = Arc::new(explanation(problem, candidates));
+        let built = Arc::new(Built::<T>::new(explanation.clone())?);
+        let mut memory = self.memory();
+        memory.remember(problem, explanation.clone());
+        memory.remember_built(problem, built);
+        Ok((*explanation).clone())
     }
 
     /// The candidate with the reason that this planner's bounds give against it, if any.
@@ -166,7 +278,7 @@ impl Planner {
             candidate.why_not = Some(format!("its workspace exceeds {} bytes", self.max_workspace.unwrap_or(0)));
         } else if (self.tolerance.is_some() || self.algorithm == Algorithm::Auto)
             // A tolerance that is NaN is met by nothing.
-            && candidate.error_bound.partial_cmp(&tolerance).is_none_or(std::cmp::Ordering::is_gt)
+            && candidate.error_bound.partial_cmp(&tolerance).is_none_or(Ordering::is_gt)
         {
             candidate.why_not = Some(format!("its error bound exceeds {tolerance:.1e}"));
         }
@@ -190,19 +302,48 @@ impl Planner {
         }
     }
 
-    fn candidate(&self, problem: &Problem) -> Result<Candidate> {
-        let cache = || self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = cache().get(problem) {
-            return Ok(known.clone());
+    /// Every algorithm's design: those that meet this planner's bounds first, without a reason against them, then by
+    /// predicted time.
+    fn judged(&self, problem: &Problem) -> Result<Vec<Candidate>> {
+        let mut candidates: Vec<Candidate> =
+            Algorithm::ALL.iter().map(|&algorithm| self.judge(candidates::design(problem, algorithm))).collect();
+        candidates.sort_by(order);
+        if candidates[0].why_not.is_some() {
+            return Err(self.nothing(&candidates));
         }
-        let chosen = self.explain(problem)?.chosen().clone();
-        let mut cache = cache();
-        if cache.len() >= CACHE {
-            cache.clear();
-        }
-        cache.insert(problem.clone(), chosen.clone());
-        Ok(chosen)
+        Ok(candidates)
     }
+
+    /// What is remembered of `problem`, or weighed now.
+    fn weighed(&self, problem: &Problem) -> Result<Arc<Explanation>> {
+        let known = self.memory().explanation(problem);
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let explanation = Arc::new(explanation(problem, self.judged(problem)?));
+        self.memory().remember(problem, explanation.clone());
+        Ok(explanation)
+    }
+}
+
+/// By prediction, those with a reason against them last.
+fn order(a: &Candidate, b: &Candidate) -> Ordering {
+    a.why_not.is_some().cmp(&b.why_not.is_some()).then(a.predicted.total_cmp(&b.predicted))
+}
+
+/// The first candidate is chosen; those without a reason against them are told how much slower they are.
+fn explanation(problem: &Problem, mut candidates: Vec<Candidate>) -> Explanation {
+    if let Some((best, others)) = candidates.split_first_mut() {
+        for c in others.iter_mut().filter(|c| c.why_not.is_none()) {
+            c.why_not = Some(match (c.measured, best.measured) {
+                (Some(time), Some(least)) => {
+                    format!("{:.1} times the measured time of {}", time / least, best.algorithm)
+                }
+                _ => format!("{:.1} times the predicted time of {}", c.predicted / best.predicted, best.algorithm),
+            });
+        }
+    }
+    Explanation { problem: problem.clone(), candidates }
 }
 
 fn check_element<T: Element>(problem: &Problem) -> Result<()> {

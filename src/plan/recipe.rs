@@ -34,6 +34,10 @@ impl Algorithm {
     pub const ALL: [Self; 4] = [Self::Reference, Self::Direct, Self::Im2col, Self::Fft];
 
     /// The name that [`Display`](fmt::Display) and [`FromStr`] use.
+    ///
+    /// ```
+    /// assert_eq!(faltung::Algorithm::Im2col.name(), "im2col");
+    /// ```
     pub const fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",
@@ -62,7 +66,8 @@ impl FromStr for Algorithm {
     }
 }
 
-/// How a problem is computed: the algorithm with its tiles and transform sizes, as plain data that a test compares and a person prints.
+/// How a problem is computed: the algorithm with its tiles and transform sizes, as plain data that a test compares and
+/// a person prints.
 ///
 /// A recipe and the problem fix every bit of the result on one machine, whatever the number of threads.
 ///
@@ -129,13 +134,15 @@ impl FromStr for Recipe {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let (name, sizes) = text.split_once(':').unwrap_or((text, ""));
+        let (name, sizes) = match text.split_once(':') {
+            Some((name, sizes)) => (name, Some(sizes)),
+            None => (text, None),
+        };
         let algorithm: Algorithm = name.parse().map_err(|e| Error::parse(text, e))?;
+        // `parse` alone would accept a sign.
+        let size = |s: &str| s.parse().ok().filter(|&n| n > 0 && s.starts_with(|c: char| c.is_ascii_digit()));
         let sizes: Vec<usize> = sizes
-            .split('x')
-            .filter(|s| !s.is_empty())
-            .map(|s| s.parse().ok().filter(|&n| n > 0))
-            .collect::<Option<_>>()
+            .map_or_else(|| Some(Vec::new()), |sizes| sizes.split('x').map(size).collect())
             .ok_or_else(|| Error::parse(text, "the sizes are not positive numbers joined by 'x'"))?;
         match (algorithm, sizes.as_slice()) {
             (Algorithm::Reference, []) => Ok(Self::Reference),
@@ -143,6 +150,25 @@ impl FromStr for Recipe {
             (Algorithm::Im2col, &[block]) => Ok(Self::Im2col { block }),
             (Algorithm::Fft, [_, ..]) => Ok(Self::Fft { transform: sizes }),
             _ => Err(Error::parse(text, "a recipe is reference, direct:TILE, im2col:BLOCK or fft:TRANSFORM")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recipe_is_read_as_it_is_written() {
+        for text in ["reference", "direct:8x4", "im2col:960", "fft:256x3x5"] {
+            assert_eq!(text.parse::<Recipe>().expect(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_recipe_with_sizes_missing_is_refused() {
+        for text in ["fft:3x", "fft:xx3", "fft:x", "fft:", "fft", "fft:0", "fft:+3", "fft:3x-1", "reference:", "auto"] {
+            assert!(text.parse::<Recipe>().is_err(), "{text}");
         }
     }
 }

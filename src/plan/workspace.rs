@@ -28,6 +28,10 @@ pub struct Workspace {
 
 impl Workspace {
     /// An empty workspace, which allocates nothing yet.
+    ///
+    /// ```
+    /// assert_eq!(faltung::Workspace::new().bytes(), 0);
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
@@ -41,12 +45,17 @@ impl Workspace {
         Self { lines: vec![Line::ZERO; bytes.div_ceil(Line::BYTES)], copies: Vec::new() }
     }
 
-    /// What it holds.
+    /// Bytes that it holds.
+    ///
+    /// ```
+    /// assert_eq!(faltung::Workspace::with_bytes(1 << 10).bytes(), 1 << 10);
+    /// ```
     pub fn bytes(&self) -> usize {
         (self.lines.len() + self.copies.len()) * Line::BYTES
     }
 
-    /// Fills it with bits that are NaN in every element type: what is left in it must never matter, and tests see to that.
+    /// Fills it with bits that are NaN in every element type: what is left in it must never matter, and tests see to
+    /// that.
     ///
     /// ```
     /// let mut workspace = faltung::Workspace::with_bytes(1 << 10);
@@ -67,8 +76,8 @@ impl Workspace {
         &mut self.lines[..count]
     }
 
-    /// Room, holding anything, for copies of arrays that no run can use where they lie. It is taken out, so that the run can
-    /// borrow the rest, and put back by [`put_copies`](Self::put_copies).
+    /// Room, holding anything, for copies of arrays that no run can use where they lie. It is taken out, so that the
+    /// run can borrow the rest, and put back by [`put_copies`](Self::put_copies).
     pub(crate) fn take_copies(&mut self, count: usize) -> Vec<Line> {
         let mut copies = std::mem::take(&mut self.copies);
         if copies.len() < count {

@@ -150,45 +150,109 @@ impl ProblemBuilder {
     }
 
     /// Entries of the batch; 1 unless set. An empty batch is allowed.
+    ///
+    /// ```
+    /// use faltung::Problem;
+    /// let p = Problem::field(&[100], &[7]).batch(16).build()?;
+    /// assert_eq!(p.output_shape(), [16, 1, 106]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn batch(mut self, batch: usize) -> Self {
         self.problem.batch = batch;
         self
     }
+
     /// Channels of the input and the output; 1 and 1 unless set.
+    ///
+    /// ```
+    /// use faltung::Problem;
+    /// let p = Problem::field(&[100], &[7]).channels(2, 3).build()?;
+    /// assert_eq!(p.output_shape(), [1, 3, 106]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn channels(mut self, input: usize, output: usize) -> Self {
         (self.problem.in_channels, self.problem.out_channels) = (input, output);
         self
     }
+
     /// Groups that both channel counts are divided in; 1 unless set.
+    ///
+    /// ```
+    /// use faltung::Problem;
+    /// let depthwise = Problem::layer(1, 8, 8, &[32, 32], &[3, 3]).groups(8).build()?;
+    /// assert_eq!(depthwise.kernel_shape(), [8, 1, 3, 3]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn groups(mut self, groups: usize) -> Self {
         self.problem.groups = groups;
         self
     }
+
     /// Input samples from one output to the next; 1 unless set.
+    ///
+    /// ```
+    /// use faltung::Problem;
+    /// let p = Problem::layer(1, 3, 8, &[32, 32], &[3, 3]).stride(&[2, 1]).build()?;
+    /// assert_eq!(p.output_shape(), [1, 8, 15, 30]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn stride(mut self, stride: &[usize]) -> Self {
         self.stride = stride.to_vec();
         self
     }
+
     /// Input samples from one tap to the next; 1, dense, unless set.
+    ///
+    /// ```
+    /// use faltung::Problem;
+    /// let p = Problem::layer(1, 3, 8, &[32, 32], &[3, 3]).dilation(&[2]).build()?;
+    /// assert_eq!(p.output_shape(), [1, 8, 28, 28]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn dilation(mut self, dilation: &[usize]) -> Self {
         self.dilation = dilation.to_vec();
         self
     }
+
     /// How much of the output is wanted, in place of a padding.
+    ///
+    /// ```
+    /// use faltung::{Mode, Problem};
+    /// let p = Problem::field(&[100], &[7]).mode(Mode::Same).build()?;
+    /// assert_eq!(p.output_shape(), [1, 1, 100]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn mode(mut self, mode: Mode) -> Self {
         self.extent = Extent::Mode(mode);
         self
     }
+
     /// Samples (before, behind) the data that outputs may read; negative ones crop. In place of a mode.
+    ///
+    /// ```
+    /// use faltung::Problem;
+    /// let p = Problem::layer(1, 3, 8, &[32], &[3]).padding(&[(0, 1)]).build()?;
+    /// assert_eq!(p.output_shape(), [1, 8, 31]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn padding(mut self, padding: &[(isize, isize)]) -> Self {
         self.extent = Extent::Padding(padding.to_vec());
         self
     }
+
     /// (padding before, output extent), which say everything. In place of a mode.
+    ///
+    /// ```
+    /// use faltung::Problem;
+    /// let p = Problem::layer(1, 3, 8, &[32], &[3]).output(&[(1, 10)]).build()?;
+    /// assert_eq!(p.output_shape(), [1, 8, 10]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn output(mut self, output: &[(isize, usize)]) -> Self {
         self.extent = Extent::Output(output.to_vec());
         self
     }
+
     /// Computes the outputs from `start` on, `length` of them, of what the mode or padding gives.
     ///
     /// ```
@@ -201,32 +265,82 @@ impl ProblemBuilder {
         self.window = Some(window.to_vec());
         self
     }
+
     /// What lies outside the data; zero unless set.
+    ///
+    /// ```
+    /// use faltung::{Boundary, Mode, Problem};
+    /// let p = Problem::field(&[100], &[7]).mode(Mode::Same).boundary(Boundary::Mirror).build()?;
+    /// assert_eq!(p.to_string(), "100*7:same:mirror");
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn boundary(mut self, boundary: Boundary) -> Self {
         self.problem.boundary = boundary;
         self
     }
+
     /// Whether the kernel is reversed along every axis.
+    ///
+    /// ```
+    /// use faltung::{Problem, reference};
+    /// let correlation = Problem::field(&[2], &[2]).flip(false).build()?;
+    /// assert_eq!(reference::compute(&correlation, &[1.0, 2.0], &[1.0, 10.0])?, [10.0, 21.0, 2.0]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn flip(mut self, flip: bool) -> Self {
         self.problem.flip = flip;
         self
     }
+
     /// Whether the kernel is conjugated.
+    ///
+    /// ```
+    /// use faltung::{Complex, DType, Problem, reference};
+    /// let p = Problem::field(&[1], &[1]).conjugate(true).dtype(DType::C64).build()?;
+    /// let i = Complex::new(0.0, 1.0);
+    /// assert_eq!(reference::compute(&p, &[i], &[i])?, [Complex::new(1.0, 0.0)]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn conjugate(mut self, conjugate: bool) -> Self {
         self.problem.conjugate = conjugate;
         self
     }
+
     /// Which computation; forward unless set.
+    ///
+    /// ```
+    /// use faltung::{Pass, Problem};
+    /// let p = Problem::layer(1, 3, 8, &[32, 32], &[3, 3]).pass(Pass::InputGradient).build()?;
+    /// let [_, _, result] = p.operands();
+    /// assert_eq!(result, [1, 3, 32, 32]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn pass(mut self, pass: Pass) -> Self {
         self.problem.pass = pass;
         self
     }
+
     /// The order of the axes in memory; channels first unless set.
+    ///
+    /// ```
+    /// use faltung::{Layout, Problem};
+    /// let p = Problem::layer(1, 3, 8, &[32, 32], &[3, 3]).layout(Layout::ChannelsLast).build()?;
+    /// assert_eq!(p.input_shape(), [1, 3, 32, 32]); // in memory 1 x 32 x 32 x 3
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn layout(mut self, layout: Layout) -> Self {
         self.problem.layout = layout;
         self
     }
+
     /// The element type; `f32` unless set.
+    ///
+    /// ```
+    /// use faltung::{DType, Problem};
+    /// let p = Problem::field(&[100], &[7]).dtype(DType::F64).build()?;
+    /// assert_eq!(p.dtype(), DType::F64);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn dtype(mut self, dtype: DType) -> Self {
         self.problem.dtype = dtype;
         self
@@ -235,9 +349,10 @@ impl ProblemBuilder {
     /// Checks everything and does the arithmetic.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a zero extent, stride, dilation or channel count, groups that do not divide the channels,
-    /// and more than [`MAX_RANK`](crate::MAX_RANK) axes; [`Error::Shape`] where the ranks differ; [`Error::KernelTooLong`] where no
-    /// output exists; [`Error::Overflow`] where sizes do not fit.
+    /// [`Error::Argument`] for a zero extent, stride, dilation or channel count, groups that do not divide the
+    /// channels, no axis or more than [`MAX_RANK`](crate::MAX_RANK), a kernel or a setting of another rank than the
+    /// input, and a window that leaves the output; [`Error::KernelTooLong`] where no output exists;
+    /// [`Error::Overflow`] where sizes do not fit.
     ///
     /// ```
     /// use faltung::{Error, Mode, Problem};
@@ -275,8 +390,7 @@ impl ProblemBuilder {
                 kernel: positive("kernel", &kernel, rank, a)?,
                 stride: positive("stride", &stride, rank, a)?,
                 dilation: positive("dilation", &dilation, rank, a)?,
-            }
-            .check()?;
+            };
             let (padding, output) = match &extent {
                 Extent::Mode(mode) => given.by_mode(*mode)?,
                 Extent::Padding(p) => given.by_padding(per_axis("padding", p, rank, a)?)?,
@@ -300,7 +414,8 @@ impl ProblemBuilder {
     }
 }
 
-/// The farthest position that an axis may speak of: products of two such still fit an `i128` with room for sums.
+/// The farthest position that an axis may speak of, and its largest extent, stride or dilation: products of two such
+/// still fit an `i128` with room for sums.
 const LIMIT: i128 = 1 << 60;
 
 fn per_axis<T: Copy + std::fmt::Debug>(name: &'static str, values: &[T], rank: usize, axis: usize) -> Result<T> {
@@ -329,18 +444,6 @@ struct Given {
 }
 
 impl Given {
-    /// Refuses what could overflow in the products below: each is of two factors, and fits where these do.
-    fn check(self) -> Result<Self> {
-        for (name, n) in
-            [("input", self.input), ("kernel", self.kernel), ("stride", self.stride), ("dilation", self.dilation)]
-        {
-            if n as i128 > LIMIT {
-                return Err(Error::overflow(format!("axis {}: the {name}, {n}", self.axis)));
-            }
-        }
-        Ok(self)
-    }
-
     fn span(&self) -> i128 {
         self.dilation as i128 * (self.kernel as i128 - 1) + 1
     }

@@ -18,8 +18,8 @@ pub const MAX_RANK: usize = 6;
 
 /// Which of the three computations of a layer.
 ///
-/// With input `x`, kernel `w` and output `y`, the forward pass is a linear map of each of `x` and `w`; the gradients are
-/// its adjoints: for every `g`, `⟨y, g⟩ = ⟨x, gx⟩` and, where the kernel is not conjugated, `⟨y, g⟩ = ⟨w, gw⟩`, with
+/// With input `x`, kernel `w` and output `y`, the forward pass is a linear map of each of `x` and `w`; the gradients
+/// are its adjoints: for every `g`, `⟨y, g⟩ = ⟨x, gx⟩` and, where the kernel is not conjugated, `⟨y, g⟩ = ⟨w, gw⟩`, with
 /// `⟨a, b⟩ = Σ a·conj(b)`. They are what PyTorch calls `grad_input` and `grad_weight`.
 ///
 /// ```
@@ -86,40 +86,102 @@ pub struct SpatialAxis {
 
 impl SpatialAxis {
     /// Samples of the input.
+    ///
+    /// ```
+    /// let p: faltung::Problem = "ic1iw56oc1kw3sw2dw1pw1".parse()?;
+    /// assert_eq!(p.axes()[0].input(), 56);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn input(&self) -> usize {
         self.input
     }
+
     /// Taps of the kernel.
+    ///
+    /// ```
+    /// let p: faltung::Problem = "ic1iw56oc1kw3sw2dw1pw1".parse()?;
+    /// assert_eq!(p.axes()[0].kernel(), 3);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn kernel(&self) -> usize {
         self.kernel
     }
+
     /// Input samples from one output to the next.
+    ///
+    /// ```
+    /// let p: faltung::Problem = "ic1iw56oc1kw3sw2dw1pw1".parse()?;
+    /// assert_eq!(p.axes()[0].stride(), 2);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn stride(&self) -> usize {
         self.stride
     }
+
     /// Input samples from one tap to the next; 1 is dense.
+    ///
+    /// ```
+    /// let p: faltung::Problem = "ic1iw56oc1kw3sw2dw1pw1".parse()?;
+    /// assert_eq!(p.axes()[0].dilation(), 2);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn dilation(&self) -> usize {
         self.dilation
     }
+
     /// Samples before the data that the first output reads; negative where the first samples are not used.
+    ///
+    /// ```
+    /// let p: faltung::Problem = "ic1iw56oc1kw3sw2dw1pw1".parse()?;
+    /// assert_eq!(p.axes()[0].padding(), 1);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn padding(&self) -> isize {
         self.padding
     }
+
     /// Samples of the output.
+    ///
+    /// ```
+    /// let p: faltung::Problem = "ic1iw56oc1kw3sw2dw1pw1".parse()?;
+    /// assert_eq!(p.axes()[0].output(), 27);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn output(&self) -> usize {
         self.output
     }
+
     /// The kernel's extent with its dilation: `dilation * (kernel - 1) + 1`.
+    ///
+    /// ```
+    /// let p: faltung::Problem = "ic1iw56oc1kw3sw2dw1pw1".parse()?;
+    /// assert_eq!(p.axes()[0].span(), 5);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn span(&self) -> usize {
         self.dilation * (self.kernel - 1) + 1
     }
+
     /// Samples behind the data that the last output reads; negative where the last samples are not used.
+    ///
+    /// ```
+    /// let p: faltung::Problem = "ic1iw56oc1kw3sw2dw1pw1".parse()?;
+    /// assert_eq!(p.axes()[0].padding_after(), 0);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn padding_after(&self) -> isize {
         (self.output.max(1) - 1) as isize * self.stride as isize + self.span() as isize
             - self.input as isize
             - self.padding
     }
+
     /// Whether any tap of any output falls outside the data.
+    ///
+    /// ```
+    /// let p: faltung::Problem = "ic1iw56oc1kw3sw2dw1pw1".parse()?;
+    /// assert!(p.axes()[0].reads_outside());
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn reads_outside(&self) -> bool {
         self.padding > 0 || self.padding_after() > 0
     }
@@ -135,11 +197,11 @@ impl SpatialAxis {
 ///
 /// with the kernel reversed along every spatial axis where [`is_flipped`](Self::is_flipped) (a convolution in the sense
 /// of signal processing; a CNN layer is not flipped) and conjugated where [`is_conjugated`](Self::is_conjugated).
-/// Positions outside the data are read as the [`Boundary`] says. One type serves everything: a filtered image is a problem with
-/// one channel, a flipped kernel and a boundary; a gradient is the same problem with another [`Pass`].
+/// Positions outside the data are read as the [`Boundary`] says. One type serves everything: a filtered image is a
+/// problem with one channel, a flipped kernel and a boundary; a gradient is the same problem with another [`Pass`].
 ///
-/// Problems are built by [`field`](Self::field) and [`layer`](Self::layer), or read from the [notation](#impl-FromStr-for-Problem)
-/// that suites, tests and bug reports share:
+/// Problems are built by [`field`](Self::field) and [`layer`](Self::layer), or read from the
+/// [notation](#impl-FromStr-for-Problem) that suites, tests and bug reports share:
 ///
 /// ```
 /// use faltung::{Boundary, Mode, Problem};
@@ -170,50 +232,133 @@ pub struct Problem {
 
 impl Problem {
     /// Which computation.
+    ///
+    /// ```
+    /// let p: faltung::Problem = "mb16ic64ih56oc128kh3sh2ph1".parse()?;
+    /// assert_eq!(p.pass(), faltung::Pass::Forward);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn pass(&self) -> Pass {
         self.pass
     }
+
     /// Entries of the batch.
+    ///
+    /// ```
+    /// let p: faltung::Problem = "mb16ic64ih56oc128kh3sh2ph1".parse()?;
+    /// assert_eq!(p.batch(), 16);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn batch(&self) -> usize {
         self.batch
     }
+
     /// Channels of the input.
+    ///
+    /// ```
+    /// let p: faltung::Problem = "mb16ic64ih56oc128kh3sh2ph1".parse()?;
+    /// assert_eq!(p.in_channels(), 64);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn in_channels(&self) -> usize {
         self.in_channels
     }
+
     /// Channels of the output.
+    ///
+    /// ```
+    /// let p: faltung::Problem = "mb16ic64ih56oc128kh3sh2ph1".parse()?;
+    /// assert_eq!(p.out_channels(), 128);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn out_channels(&self) -> usize {
         self.out_channels
     }
+
     /// Groups that the channels are divided in; each output channel sees the input channels of its own group.
+    ///
+    /// ```
+    /// let p: faltung::Problem = "g8mb2ic16ih20oc16kh5ph2".parse()?;
+    /// assert_eq!(p.groups(), 8);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn groups(&self) -> usize {
         self.groups
     }
+
     /// The spatial axes, outermost first.
+    ///
+    /// ```
+    /// let p: faltung::Problem = "mb16ic64ih56oc128kh3sh2ph1".parse()?;
+    /// assert_eq!(p.axes()[1].stride(), 2);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn axes(&self) -> &[SpatialAxis] {
         &self.axes
     }
+
     /// The number of spatial axes.
+    ///
+    /// ```
+    /// let p: faltung::Problem = "mb16ic64ih56oc128kh3sh2ph1".parse()?;
+    /// assert_eq!(p.rank(), 2);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn rank(&self) -> usize {
         self.axes.len()
     }
+
     /// What lies outside the data.
+    ///
+    /// ```
+    /// let p: faltung::Problem = "mb16ic64ih56oc128kh3sh2ph1".parse()?;
+    /// assert_eq!(p.boundary(), faltung::Boundary::Zero);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn boundary(&self) -> Boundary {
         self.boundary
     }
+
     /// Whether the kernel is reversed: a convolution rather than a correlation.
+    ///
+    /// ```
+    /// let p: faltung::Problem = "mb16ic64ih56oc128kh3sh2ph1".parse()?;
+    /// assert!(!p.is_flipped()); // a layer correlates
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn is_flipped(&self) -> bool {
         self.flip
     }
+
     /// Whether the kernel is conjugated, as in SciPy's complex `correlate`.
+    ///
+    /// ```
+    /// let p: faltung::Problem = "100*7:same:c32".parse()?;
+    /// assert!(!p.is_conjugated());
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn is_conjugated(&self) -> bool {
         self.conjugate
     }
+
     /// The order of the axes in memory.
+    ///
+    /// ```
+    /// let p: faltung::Problem = "mb16ic64ih56oc128kh3sh2ph1".parse()?;
+    /// assert_eq!(p.layout(), faltung::Layout::ChannelsFirst);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn layout(&self) -> Layout {
         self.layout
     }
+
     /// The element type.
+    ///
+    /// ```
+    /// let p: faltung::Problem = "mb16ic64ih56oc128kh3sh2ph1".parse()?;
+    /// assert_eq!(p.dtype(), faltung::DType::F32);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn dtype(&self) -> DType {
         self.dtype
     }
@@ -231,6 +376,13 @@ impl Problem {
     }
 
     /// The same problem with arrays in another order.
+    ///
+    /// ```
+    /// use faltung::{Layout, Problem};
+    /// let p: Problem = "ic3ih8oc4kh3".parse()?;
+    /// assert_eq!(p.with_layout(Layout::ChannelsLast).to_string(), "ic3ih8oc4kh3:nhwc");
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn with_layout(&self, layout: Layout) -> Self {
         Self { layout, ..self.clone() }
     }
@@ -239,6 +391,13 @@ impl Problem {
     ///
     /// # Errors
     /// [`Error::Overflow`](crate::Error::Overflow) where an array would not fit in memory.
+    ///
+    /// ```
+    /// use faltung::{DType, Problem};
+    /// let p: Problem = "100*7:same".parse()?;
+    /// assert_eq!(p.with_dtype(DType::F64)?.to_string(), "100*7:same:f64");
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn with_dtype(&self, dtype: DType) -> crate::Result<Self> {
         let problem = Self { dtype, ..self.clone() };
         problem.check_sizes()?;
@@ -257,11 +416,25 @@ impl Problem {
     pub fn input_shape(&self) -> Vec<usize> {
         self.shape(self.batch, self.in_channels, |a| a.input)
     }
+
     /// (output channels, input channels a group, kernel extents)
+    ///
+    /// ```
+    /// let p: faltung::Problem = "mb16ic64ih56oc128kh3sh2ph1".parse()?;
+    /// assert_eq!(p.kernel_shape(), [128, 64, 3, 3]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn kernel_shape(&self) -> Vec<usize> {
         self.shape(self.out_channels, self.in_channels / self.groups, |a| a.kernel)
     }
+
     /// (batch, output channels, output extents)
+    ///
+    /// ```
+    /// let p: faltung::Problem = "mb16ic64ih56oc128kh3sh2ph1".parse()?;
+    /// assert_eq!(p.output_shape(), [16, 128, 28, 28]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn output_shape(&self) -> Vec<usize> {
         self.shape(self.batch, self.out_channels, |a| a.output)
     }
@@ -288,9 +461,16 @@ impl Problem {
         }
     }
 
-    /// The layouts of the [`operands`](Self::operands): kernels and their gradients are (output channel, input channel, tap …)
-    /// in memory whatever the layout.
-    pub(crate) fn layouts(&self) -> [Layout; 3] {
+    /// The layouts of the [`operands`](Self::operands): kernels and their gradients are (output channel, input channel,
+    /// tap …) in memory whatever the problem's layout.
+    ///
+    /// ```
+    /// use faltung::{Layout, Problem};
+    /// let p: Problem = "bwd_w:ic3ih8oc4kh3:nhwc".parse()?;
+    /// assert_eq!(p.layouts(), [Layout::ChannelsLast, Layout::ChannelsLast, Layout::ChannelsFirst]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
+    pub fn layouts(&self) -> [Layout; 3] {
         let (data, kernel) = (self.layout, Layout::ChannelsFirst);
         match self.pass {
             Pass::Forward | Pass::InputGradient => [data, kernel, data],
@@ -330,6 +510,12 @@ impl Problem {
     }
 
     /// Whether any tap of any output falls outside the data.
+    ///
+    /// ```
+    /// let p: faltung::Problem = "mb16ic64ih56oc128kh3sh2ph1".parse()?;
+    /// assert!(p.reads_outside());
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn reads_outside(&self) -> bool {
         self.axes.iter().any(SpatialAxis::reads_outside)
     }

@@ -22,7 +22,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = machine::count)]
     threads: Option<NonZeroUsize>,
     /// Seconds that each algorithm's calls are repeated for
-    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = machine::seconds, default_value = "0.3")]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    #[arg(value_parser = machine::seconds, default_value = "0.3")]
     budget: f64,
 }
 

@@ -22,9 +22,9 @@ use clap::Parser;
 use failure::Failure;
 
 /// What is said of problems in the help.
-const NOTATION: &str = "A problem is written [BATCH@]SHAPE*KERNEL[:MODE][:BOUNDARY][:DTYPE] for a filtered signal, image or \
-volume, such as 2048x2048*31x31:same:symmetric, or in benchdnn's notation for a layer, such as mb16ic64ih56oc64kh3ph1, its \
-gradients with bwd_d: or bwd_w: in front.";
+const NOTATION: &str = "A problem is written [BATCH@]SHAPE*KERNEL[:MODE][:BOUNDARY][:DTYPE] for a filtered signal, image \
+or volume, such as 2048x2048*31x31:same:symmetric, or in benchdnn's notation for a layer, such as \
+mb16ic64ih56oc64kh3ph1, its gradients with bwd_d: or bwd_w: in front.";
 
 /// Races the convolution algorithms of faltung, verifies and explains them.
 ///

@@ -51,9 +51,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         let progress = machine::progress(Some(heats.len()));
         writeln!(
             out,
-            "The algorithms of faltung on {} thread{}. Times are medians of one call from plain arrays, the kernel packed or\n\
-             transformed within it; errors are the largest of a sample against double precision, relative to the result's\n\
-             root mean square; * is what auto chooses, green the fastest.\n",
+            "The algorithms of faltung on {} thread{}. Times are medians of one call from plain arrays, the kernel packed\n\
+             or transformed within it; errors are the largest of a sample against double precision, relative to the\n\
+             result's root mean square; * is what auto chooses, green the fastest.\n",
             settings.threads,
             if settings.threads == 1 { "" } else { "s" },
         )?;

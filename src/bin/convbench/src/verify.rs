@@ -23,8 +23,8 @@ const REFERENCE_LIMIT: f64 = 0.5;
 ///
 /// Integer data must give exactly the definition's result where the algorithm is exact, and normally distributed data a
 /// result within the plan's own error bound; output and workspace are filled with NaN before each run. Small results
-/// are compared wholly, large ones at their corners, along their edges and at 4,096 random elements, fewer where sums are
-/// very long. Without problems, a built-in list of every rank, pass, boundary and element type is tried.
+/// are compared wholly, large ones at their corners, along their edges and at 4,096 random elements, fewer where sums
+/// are very long. Without problems, a built-in list of every rank, pass, boundary and element type is tried.
 ///
 /// Ends with status 1 where anything fails, and tells the command that repeats it.
 #[derive(clap::Args, Debug)]
@@ -38,7 +38,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = machine::count)]
     threads: Option<std::num::NonZeroUsize>,
     /// Leaves out an algorithm of `all` that is predicted to take longer than so many seconds on one thread
-    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = machine::seconds, default_value = "30")]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    #[arg(value_parser = machine::seconds, default_value = "30")]
     limit: f64,
 }
 
