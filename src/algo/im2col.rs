@@ -70,6 +70,11 @@ pub(super) fn cut(counts: impl DoubleEndedIterator<Item = usize>, block: usize) 
     tile
 }
 
+/// Refuses a block without columns.
+pub(super) fn check_block(block: usize) -> Result<(), String> {
+    if block == 0 { Err("its block has no columns".into()) } else { Ok(()) }
+}
+
 /// The columns of a block.
 pub(crate) fn design(problem: &Problem) -> Result<usize, String> {
     Lowered::new(problem)?;
@@ -81,6 +86,7 @@ pub(crate) fn design(problem: &Problem) -> Result<usize, String> {
 
 impl Im2col {
     pub(crate) fn new<T: Element>(problem: &Problem, block: usize) -> Result<Self, String> {
+        check_block(block)?;
         let lowered = Lowered::new(problem)?;
         let isa = Isa::detect();
         let rows = rows(isa, lowered.outer);

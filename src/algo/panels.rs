@@ -1,7 +1,7 @@
 //! Weights in panels, as the product's leaf reads them, and how rows and columns are cut for it.
 
 use crate::element::Element;
-use crate::simd::{self, Isa, Kernels, Line, Workers};
+use crate::simd::{Isa, Kernels, Workers};
 use crate::view::{View, ViewMut};
 
 use super::lower::{Lowered, Phase};
@@ -88,11 +88,6 @@ pub(crate) fn pack<T: Element>(
             weights[present..].fill(T::default());
         }
     });
-}
-
-/// `count` elements at the front of some lines.
-pub(crate) fn front<T: Element>(lines: &[Line], count: usize) -> &[T] {
-    &simd::elements(lines)[..count]
 }
 
 /// The largest divisor of `outer` that is a multiple of `rows` and at most `most`; `outer` where there is none.

@@ -5,6 +5,7 @@ use super::{Boxes, add_up, parts_view};
 use crate::algo::cost::{Estimate, running_sum_error};
 use crate::algo::direct::slower;
 use crate::algo::gather::{Source, Span};
+use crate::algo::im2col::{check_block, cut};
 use crate::algo::lower::MOST_TAPS;
 use crate::algo::panels::{rows, width};
 use crate::algo::{Call, Execute, Needs, Second};
@@ -45,6 +46,7 @@ pub(crate) fn design(_: &Problem) -> usize {
 
 impl WeightPatches {
     pub(crate) fn new<T: Element>(problem: &Problem, block: usize) -> Result<Self, String> {
+        check_block(block)?;
         let taps = problem.axes.iter().fold(1usize, |n, a| n.saturating_mul(a.kernel));
         let (inputs, outputs) = (problem.in_channels / problem.groups, problem.out_channels / problem.groups);
         if taps.saturating_mul(inputs) > MOST_TAPS {
@@ -58,7 +60,7 @@ impl WeightPatches {
         let outer = divisor(outputs, CHANNELS);
         let inner = divisor(inputs, COLUMNS / taps);
         let items = problem.groups * (outputs / outer) * (inputs / inner);
-        let extent = crate::algo::im2col::cut(problem.axes.iter().map(|a| a.output), block.min(1 << 16));
+        let extent = cut(problem.axes.iter().map(|a| a.output), block.min(1 << 16));
         let pixels: usize = extent.iter().product();
         let boxes = Boxes::new(problem, &extent, items);
         let columns = (inner * taps).next_multiple_of(width);
