@@ -2,6 +2,7 @@
 
 mod cost;
 mod definition;
+pub(crate) mod fft;
 pub(crate) mod gather;
 
 use std::fmt::Debug;

@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use super::explain::Candidate;
 use super::recipe::{Algorithm, Recipe};
-use crate::algo::{Definition, Estimate, Execute};
+use crate::algo::{Definition, Estimate, Execute, fft};
 use crate::element::Element;
 use crate::error::{Error, Result};
-use crate::problem::Problem;
+use crate::problem::{Pass, Problem};
 use crate::simd::Line;
 
 /// The best design of `algorithm` for `problem`, or a candidate without recipe that says why it has none.
 pub(super) fn design(problem: &Problem, algorithm: Algorithm) -> Candidate {
     let designed: Result<(Recipe, Estimate), String> = match algorithm {
         Algorithm::Reference => Ok((Recipe::Reference, Definition::estimate(problem))),
+        Algorithm::Fft => fft::design(problem),
         Algorithm::Auto => Err("it stands for all the others".into()),
         _ => Err("not there yet".into()),
     };
@@ -36,6 +37,7 @@ pub(super) fn design(problem: &Problem, algorithm: Algorithm) -> Candidate {
 pub(super) fn with_recipe(problem: &Problem, recipe: &Recipe) -> Result<Candidate> {
     let estimate: Result<Estimate, String> = match recipe {
         Recipe::Reference => Ok(Definition::estimate(problem)),
+        Recipe::Fft { transform } => fft::estimate(problem, transform),
         _ => Err("not there yet".into()),
     };
     let estimate = estimate.map_err(|reason| Error::unsupported(recipe.algorithm().name(), reason))?;
@@ -60,6 +62,13 @@ fn candidate(problem: &Problem, recipe: Recipe, estimate: Estimate) -> Candidate
 pub(super) fn build<T: Element>(problem: &Problem, recipe: &Recipe) -> Result<Arc<dyn Execute<T>>> {
     match recipe {
         Recipe::Reference => Ok(Arc::new(Definition::new(problem))),
+        // Until the gradient is folded back from an extended input.
+        Recipe::Fft { .. } if problem.pass == Pass::InputGradient && problem.boundary.reads_data() => {
+            Ok(Arc::new(Definition::new(problem)))
+        }
+        Recipe::Fft { transform } => {
+            fft::build(problem, transform).map_err(|reason| Error::unsupported(Algorithm::Fft.name(), reason))
+        }
         _ => Err(Error::unsupported(recipe.algorithm().name(), "not there yet")),
     }
 }
