@@ -14,7 +14,9 @@ use crate::simd::Line;
 pub(super) fn design(problem: &Problem, algorithm: Algorithm) -> Candidate {
     let designed: Result<(Recipe, Estimate), String> = match algorithm {
         Algorithm::Reference => Ok((Recipe::Reference, Definition::estimate(problem))),
-        Algorithm::Fft => fft::design(problem),
+        Algorithm::Fft => fft::design(problem)
+            .and_then(|transform| Ok((fft::estimate(problem, &transform)?, transform)))
+            .map(|(estimate, transform)| (Recipe::Fft { transform }, estimate)),
         Algorithm::Auto => Err("it stands for all the others".into()),
         _ => Err("not there yet".into()),
     };

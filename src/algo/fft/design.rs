@@ -3,7 +3,6 @@
 use super::geometry::Geometry;
 use super::{forward, weight};
 use crate::algo::Estimate;
-use crate::plan::Recipe;
 use crate::problem::{Pass, Problem};
 use crate::transform::{self, good_size};
 
@@ -27,8 +26,8 @@ const ITEM: f64 = 1e-6;
 /// Bytes of transformed kernels beyond which a design is refused.
 const MOST_PACKED: f64 = 4.0 * (1u64 << 30) as f64;
 
-/// The cheapest design.
-pub(crate) fn design(problem: &Problem) -> Result<(Recipe, Estimate), String> {
+/// The sizes of the cheapest transform.
+pub(crate) fn design(problem: &Problem) -> Result<Vec<usize>, String> {
     let lists: Vec<Vec<usize>> = problem.axes.iter().map(|axis| candidates(axis, problem.pass)).collect();
     let rank = lists.len();
     let mut best: Option<(f64, Vec<usize>)> = None;
@@ -58,8 +57,8 @@ pub(crate) fn design(problem: &Problem) -> Result<(Recipe, Estimate), String> {
         None => vec![0; rank],
     };
     let transform: Vec<usize> = choice.iter().zip(&lists).map(|(&i, list)| list[i]).collect();
-    let estimate = estimate(problem, &transform)?;
-    Ok((Recipe::Fft { transform }, estimate))
+    estimate(problem, &transform)?;
+    Ok(transform)
 }
 
 /// Sizes worth trying along one axis, from the shortest that holds the kernel to the whole.
@@ -134,7 +133,8 @@ fn error_growth(terms: f64) -> f64 {
 fn seconds(problem: &Problem, transform: &[usize]) -> Result<f64, String> {
     let g = Geometry::new(problem, transform)?;
     let double = if problem.dtype.epsilon() > 1e-10 { 1.0 } else { 2.0 };
-    let (lanes, complex) = if problem.dtype.is_complex() { (1, problem.dtype.size()) } else { (2, 2 * problem.dtype.size()) };
+    let (lanes, complex) =
+        if problem.dtype.is_complex() { (1, problem.dtype.size()) } else { (2, 2 * problem.dtype.size()) };
     let block = g.block as f64;
     let mut one = 0.0;
     for (a, &n) in transform.iter().enumerate() {
@@ -153,8 +153,10 @@ fn seconds(problem: &Problem, transform: &[usize]) -> Result<f64, String> {
             let d = weight::Division::new(&g, lanes, complex);
             let pairs = d.pairs as f64;
             let transforms = kernels * (1.0 / d.outputs as f64 + 1.0 / d.inputs as f64);
-            let near = if block * (d.inputs * d.outputs) as f64 * complex as f64 > 1.5e6 { FAR_PRODUCT } else { PRODUCT };
-            pairs * (transforms * (one + gather) + kernels * block * near) + kernels * one * (1.0 + 0.3 * d.chunks as f64)
+            let near =
+                if block * (d.inputs * d.outputs) as f64 * complex as f64 > 1.5e6 { FAR_PRODUCT } else { PRODUCT };
+            pairs * (transforms * (one + gather) + kernels * block * near)
+                + kernels * one * (1.0 + 0.3 * d.chunks as f64)
         }
         _ => {
             let d = forward::Division::new(&g, lanes, complex);

@@ -270,7 +270,7 @@ impl<T: Element> Item<'_, T> {
         let mut found = 0;
         for p in 0..pairs {
             let spectra = &mut spectra[p * sources * g.block..][..sources * g.block];
-            self.gather(&out, p, spectra);
+            self.gather(&out, p, spectra, &mut sums[..g.block]);
             let states = &mut states[p * lanes..][..lanes];
             found += self.clean(p, spectra, states, &mut values[found..], &mut places[found..]);
             for block in spectra.chunks_exact_mut(g.block) {
@@ -321,30 +321,50 @@ impl<T: Element> Item<'_, T> {
         tile
     }
 
-    /// Copies the windows of one pair of tiles, all their source channels, to blocks.
-    fn gather(&self, out: &TileMut<'_, T>, pair: usize, blocks: &mut [Complex<T::Real>]) {
+    /// Copies the windows of one pair of tiles, all their source channels, to blocks. `apart` has room for one block.
+    fn gather(
+        &self,
+        out: &TileMut<'_, T>,
+        pair: usize,
+        blocks: &mut [Complex<T::Real>],
+        apart: &mut [Complex<T::Real>],
+    ) {
         let (g, lanes) = (&self.forward.geometry, lanes::<T>());
         let (results, sources) = g.channels();
         let group = out.start()[1] / results;
         let count = self.tiles(out);
         let sparse = g.axes().iter().any(|a| a.up > 1) || (pair + 1) * lanes > count;
+        // Two whole tiles are copied row by row and then interleaved, which is faster than to interleave while copying.
+        let interleave = lanes == 2 && !sparse;
         if sparse {
             blocks.fill(Complex::default());
         }
+        let mut windows = [([Span::default(); MAX_RANK], 0, 0); 2];
         for lane in (0..lanes).filter(|lane| pair * lanes + lane < count) {
             let tile = self.tile(out, pair * lanes + lane);
-            let mut spans = [Span::default(); MAX_RANK];
-            let mut to = lane;
+            let (spans, to, n) = &mut windows[lane];
+            (*to, *n) = (if interleave { lane * g.block } else { lane }, tile.n);
             for (a, axis) in g.axes().iter().enumerate() {
                 let (span, skip) = axis.window(out.start()[2 + a] + tile.start[a]);
-                let step = g.step(a) * lanes;
+                let step = g.step(a) * if interleave { 1 } else { lanes };
                 spans[a] = Span { pitch: span.pitch * step, ..span };
-                to += skip.min(axis.size - 1) * step;
+                *to += skip.min(axis.size - 1) * step;
             }
-            for (c, block) in blocks.chunks_exact_mut(g.block).enumerate() {
-                let block: &mut [T] = bytemuck::cast_slice_mut(block);
-                let channel = (out.start()[0] + tile.n, group * sources + c);
-                self.source.gather(channel, &spans[..g.rank], &mut block[to..], |v| v);
+        }
+        let apart: &mut [T] = bytemuck::cast_slice_mut(apart);
+        for (c, block) in blocks.chunks_exact_mut(g.block).enumerate() {
+            let block: &mut [T] = bytemuck::cast_slice_mut(block);
+            for lane in (0..lanes).filter(|lane| pair * lanes + lane < count) {
+                let (spans, to, n) = &windows[lane];
+                let channel = (out.start()[0] + n, group * sources + c);
+                let to = if interleave { &mut apart[*to..] } else { &mut block[*to..] };
+                self.source.gather(channel, &spans[..g.rank], to, |v| v);
+            }
+            if interleave {
+                let (first, second) = apart.split_at(g.block);
+                for ((pair, &a), &b) in block.chunks_exact_mut(2).zip(first).zip(second) {
+                    (pair[0], pair[1]) = (a, b);
+                }
             }
         }
     }
@@ -503,7 +523,15 @@ impl<T: Element> Item<'_, T> {
                 }
             } else {
                 let step = axis.every * lanes;
-                if scale == 0 {
+                if scale == 0 && step == 2 {
+                    // Whole pairs, so that no bound is checked in the loop.
+                    let row = &sum.as_chunks::<2>().0[from..][..shape[last]];
+                    if lane == 0 {
+                        out.write_with(index, row.len(), |i| row[i][0]);
+                    } else {
+                        out.write_with(index, row.len(), |i| row[i][1]);
+                    }
+                } else if scale == 0 {
                     out.write_with(index, shape[last], |i| row[i * step]);
                 } else {
                     let factors = power(scale);

@@ -81,10 +81,10 @@ impl Geometry {
             if size < span {
                 return Err(format!("its transform of {size} is shorter than the kernel's span of {span}"));
             }
-            block = block.checked_mul(size).filter(|&n| n <= LARGEST).ok_or("its transform is larger than any memory")?;
+            block =
+                block.checked_mul(size).filter(|&n| n <= LARGEST).ok_or("its transform is larger than any memory")?;
             let (stride, dense) = (axis.stride, size - span + 1);
             let backward = problem.pass == Pass::InputGradient;
-            let spaced = problem.pass == Pass::Forward;
             let results = match problem.pass {
                 Pass::InputGradient => axis.input,
                 _ => axis.output,
@@ -105,7 +105,6 @@ impl Geometry {
                 flip: problem.flip,
                 backward,
             };
-            debug_assert!(spaced || !backward || every == 1);
         }
         let boundary = if problem.pass == Pass::InputGradient { Boundary::Zero } else { problem.boundary };
         Ok(Self {
@@ -161,10 +160,5 @@ impl Geometry {
     /// Elements from one index of axis `a` of a block to the next.
     pub(super) fn step(&self, a: usize) -> usize {
         self.axes[a + 1..self.rank].iter().map(|a| a.size).product()
-    }
-
-    /// Where in a block the index lies.
-    pub(super) fn at(&self, index: &[usize]) -> usize {
-        self.axes().iter().zip(index).fold(0, |at, (axis, &i)| at * axis.size + i)
     }
 }

@@ -94,7 +94,6 @@ impl<T: Element> Execute<T> for Weight<T::Real> {
         let (g, d) = (&self.geometry, self.division::<T>());
         let run = Run {
             weight: self,
-            division: d,
             terms: Terms::new(&self.problem, call.first, gradient),
             input: Source { view: call.first, boundary: g.boundary },
             gradient: Source { view: gradient, boundary: Boundary::Zero },
@@ -153,7 +152,6 @@ impl<T: Element> Execute<T> for Weight<T::Real> {
 /// What all the work of one run looks at.
 struct Run<'a, T: Element> {
     weight: &'a Weight<T::Real>,
-    division: Division,
     terms: Terms<'a, T>,
     input: Source<'a, T>,
     gradient: Source<'a, T>,
