@@ -56,6 +56,7 @@ mod plan;
 mod problem;
 pub mod reference;
 mod simd;
+mod transform;
 mod view;
 
 pub use element::{DType, Element, Scalar};

@@ -3,6 +3,7 @@
 mod cost;
 mod definition;
 pub(crate) mod direct;
+pub(crate) mod fft;
 pub(crate) mod fold;
 mod gather;
 pub(crate) mod im2col;

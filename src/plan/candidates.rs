@@ -10,7 +10,7 @@ use crate::algo::direct::{self, Direct};
 use crate::algo::im2col::{self, Im2col};
 use crate::algo::weight::dots::{self, WeightDots};
 use crate::algo::weight::patches::{self, WeightPatches};
-use crate::algo::{Definition, Estimate, Execute, Needs, fold};
+use crate::algo::{Definition, Estimate, Execute, Needs, fft, fold};
 use crate::element::{DType, Element};
 use crate::error::{Error, Result};
 use crate::problem::{Pass, Problem};
@@ -111,7 +111,7 @@ fn recipe(problem: &Problem, algorithm: Algorithm) -> Result<Recipe, String> {
         Algorithm::Direct => Recipe::Direct { tile: direct::design(problem)? },
         Algorithm::Im2col if weights => Recipe::Im2col { block: patches::design(problem) },
         Algorithm::Im2col => Recipe::Im2col { block: im2col::design(problem)? },
-        Algorithm::Fft => return Err("not there yet".into()),
+        Algorithm::Fft => Recipe::Fft { transform: fft::design(problem)? },
     })
 }
 
@@ -123,7 +123,7 @@ fn estimate(problem: &Problem, recipe: &Recipe) -> Result<Estimate, String> {
         Recipe::Direct { tile } => Direct::estimate::<T>(problem, tile),
         Recipe::Im2col { block } if weights => WeightPatches::estimate::<T>(problem, *block),
         Recipe::Im2col { block } => Im2col::estimate::<T>(problem, *block),
-        Recipe::Fft { .. } => Err("not there yet".into()),
+        Recipe::Fft { transform } => fft::estimate(problem, transform),
     })
 }
 
@@ -135,6 +135,6 @@ fn execute<T: Element>(problem: &Problem, recipe: &Recipe) -> Result<Arc<dyn Exe
         Recipe::Direct { tile } => Arc::new(Direct::new::<T>(problem, tile)?),
         Recipe::Im2col { block } if weights => Arc::new(WeightPatches::new::<T>(problem, *block)?),
         Recipe::Im2col { block } => Arc::new(Im2col::new::<T>(problem, *block)?),
-        Recipe::Fft { .. } => return Err("not there yet".into()),
+        Recipe::Fft { transform } => fft::build::<T>(problem, transform)?,
     })
 }
