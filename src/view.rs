@@ -263,6 +263,22 @@ impl<'a, T> ViewMut<'a, T> {
         self.at.shape()
     }
 
+    /// The same elements, for a shorter time.
+    pub(crate) fn reborrow(&mut self) -> ViewMut<'_, T> {
+        ViewMut { data: &mut *self.data, at: self.at }
+    }
+
+    /// The elements `first + j * every` of each spatial axis, `j < count`.
+    pub(crate) fn every(&mut self, axes: impl Iterator<Item = (usize, usize, usize)>) -> ViewMut<'_, T> {
+        let mut at = self.at;
+        for (a, (first, every, count)) in axes.enumerate() {
+            at.offset = (at.offset as isize + self.at.step(a, first)) as usize;
+            at.strides[2 + a] *= every as isize;
+            at.shape[2 + a] = count;
+        }
+        ViewMut { data: &mut *self.data, at }
+    }
+
     /// An array that lies as `at`, which is dense, says; its length must be the shape's.
     pub(crate) fn laid(name: &'static str, data: &'a mut [T], at: Strided) -> Result<Self> {
         if data.len() != at.elements() {

@@ -2,7 +2,13 @@
 
 mod cost;
 mod definition;
-pub(crate) mod gather;
+pub(crate) mod direct;
+pub(crate) mod fold;
+mod gather;
+pub(crate) mod im2col;
+mod lower;
+mod panels;
+pub(crate) mod weight;
 
 use std::fmt::Debug;
 
@@ -11,7 +17,7 @@ pub(crate) use definition::Definition;
 
 use crate::element::Element;
 use crate::simd::{Line, Workers};
-use crate::view::{View, ViewMut};
+use crate::view::{MAX_AXES, View, ViewMut};
 
 /// What a run needs beside its arrays, in cache lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,4 +71,12 @@ pub(crate) trait Execute<T: Element>: Send + Sync + Debug {
 
     /// Computes every element of the result.
     fn run(&self, call: Call<'_, '_, T>);
+}
+
+/// Sets every result to zero.
+pub(crate) fn zero<T: Element>(call: &mut Call<'_, '_, T>) {
+    let mut tile = [1; MAX_AXES];
+    let axes = call.out.shape().len();
+    tile[2..axes].copy_from_slice(&call.out.shape()[2..]);
+    call.workers.tiles(call.out.reborrow(), &tile[..axes], |mut tile, _| tile.fill(T::default()));
 }

@@ -4,21 +4,52 @@ use std::sync::Arc;
 
 use super::explain::Candidate;
 use super::recipe::{Algorithm, Recipe};
-use crate::algo::{Definition, Estimate, Execute};
-use crate::element::Element;
+use num_complex::Complex;
+
+use crate::algo::direct::{self, Direct};
+use crate::algo::im2col::{self, Im2col};
+use crate::algo::weight::dots::{self, WeightDots};
+use crate::algo::weight::patches::{self, WeightPatches};
+use crate::algo::{Definition, Estimate, Execute, Needs, fold};
+use crate::element::{DType, Element};
 use crate::error::{Error, Result};
-use crate::problem::Problem;
+use crate::problem::{Pass, Problem};
 use crate::simd::Line;
+
+/// Evaluates `$body` with `$t` standing for the problem's element type.
+macro_rules! of_dtype {
+    ($problem:expr, $t:ident => $body:expr) => {
+        match $problem.dtype {
+            DType::F32 => {
+                type $t = f32;
+                $body
+            }
+            DType::F64 => {
+                type $t = f64;
+                $body
+            }
+            DType::C32 => {
+                type $t = Complex<f32>;
+                $body
+            }
+            DType::C64 => {
+                type $t = Complex<f64>;
+                $body
+            }
+        }
+    };
+}
 
 /// The best design of `algorithm` for `problem`, or a candidate without recipe that says why it has none.
 pub(super) fn design(problem: &Problem, algorithm: Algorithm) -> Candidate {
-    let designed: Result<(Recipe, Estimate), String> = match algorithm {
-        Algorithm::Reference => Ok((Recipe::Reference, Definition::estimate(problem))),
-        Algorithm::Auto => Err("it stands for all the others".into()),
-        _ => Err("not there yet".into()),
+    let designed = match fold::extended(problem) {
+        Some(wide) if algorithm != Algorithm::Reference => {
+            recipe(&wide, algorithm).and_then(|recipe| Ok((fold::estimate(&wide, estimate(&wide, &recipe)?), recipe)))
+        }
+        _ => recipe(problem, algorithm).and_then(|recipe| Ok((estimate(problem, &recipe)?, recipe))),
     };
     match designed {
-        Ok((recipe, estimate)) => candidate(problem, recipe, estimate),
+        Ok((estimate, recipe)) => candidate(problem, recipe, estimate),
         Err(reason) => Candidate {
             algorithm,
             dtype: problem.dtype,
@@ -34,23 +65,24 @@ pub(super) fn design(problem: &Problem, algorithm: Algorithm) -> Candidate {
 
 /// The candidate that computes `problem` by `recipe`.
 pub(super) fn with_recipe(problem: &Problem, recipe: &Recipe) -> Result<Candidate> {
-    let estimate: Result<Estimate, String> = match recipe {
-        Recipe::Reference => Ok(Definition::estimate(problem)),
-        _ => Err("not there yet".into()),
+    let estimated = match fold::extended(problem) {
+        Some(wide) if *recipe != Recipe::Reference => estimate(&wide, recipe).map(|e| fold::estimate(&wide, e)),
+        _ => estimate(problem, recipe),
     };
-    let estimate = estimate.map_err(|reason| Error::unsupported(recipe.algorithm().name(), reason))?;
+    let estimate = estimated.map_err(|reason| Error::unsupported(recipe.algorithm().name(), reason))?;
     Ok(candidate(problem, recipe.clone(), estimate))
 }
 
 fn candidate(problem: &Problem, recipe: Recipe, estimate: Estimate) -> Candidate {
-    let needs = estimate.needs;
+    let Needs { packed, shared, worker } = estimate.needs;
+    let lines = packed.saturating_add(shared).saturating_add(worker.max(1));
     Candidate {
         algorithm: recipe.algorithm(),
         dtype: problem.dtype,
         recipe: Some(recipe),
         predicted: estimate.seconds,
         measured: None,
-        workspace_bytes: (needs.packed + needs.shared + needs.worker.max(1)).saturating_mul(Line::BYTES),
+        workspace_bytes: lines.saturating_mul(Line::BYTES),
         error_bound: estimate.error,
         why_not: None,
     }
@@ -58,8 +90,51 @@ fn candidate(problem: &Problem, recipe: Recipe, estimate: Estimate) -> Candidate
 
 /// The algorithm that `recipe` names, ready to run.
 pub(super) fn build<T: Element>(problem: &Problem, recipe: &Recipe) -> Result<Arc<dyn Execute<T>>> {
-    match recipe {
-        Recipe::Reference => Ok(Arc::new(Definition::new(problem))),
-        _ => Err(Error::unsupported(recipe.algorithm().name(), "not there yet")),
-    }
+    let built = match fold::extended(problem) {
+        Some(wide) if *recipe != Recipe::Reference => {
+            execute(&wide, recipe).map(|inner| Arc::new(fold::Fold::new(problem, &wide, inner)) as Arc<dyn Execute<T>>)
+        }
+        _ => execute(problem, recipe),
+    };
+    built.map_err(|reason| Error::unsupported(recipe.algorithm().name(), reason))
+}
+
+// The list: an algorithm has a line in each of the three functions below. The problem of each is one that needs no
+// folding.
+
+fn recipe(problem: &Problem, algorithm: Algorithm) -> Result<Recipe, String> {
+    let weights = problem.pass == Pass::WeightGradient;
+    Ok(match algorithm {
+        Algorithm::Auto => return Err("it stands for all the others".into()),
+        Algorithm::Reference => Recipe::Reference,
+        Algorithm::Direct if weights => Recipe::Direct { tile: dots::design(problem) },
+        Algorithm::Direct => Recipe::Direct { tile: direct::design(problem)? },
+        Algorithm::Im2col if weights => Recipe::Im2col { block: patches::design(problem) },
+        Algorithm::Im2col => Recipe::Im2col { block: im2col::design(problem)? },
+        Algorithm::Fft => return Err("not there yet".into()),
+    })
+}
+
+fn estimate(problem: &Problem, recipe: &Recipe) -> Result<Estimate, String> {
+    let weights = problem.pass == Pass::WeightGradient;
+    of_dtype!(problem, T => match recipe {
+        Recipe::Reference => Ok(Definition::estimate(problem)),
+        Recipe::Direct { tile } if weights => WeightDots::estimate::<T>(problem, tile),
+        Recipe::Direct { tile } => Direct::estimate::<T>(problem, tile),
+        Recipe::Im2col { block } if weights => WeightPatches::estimate::<T>(problem, *block),
+        Recipe::Im2col { block } => Im2col::estimate::<T>(problem, *block),
+        Recipe::Fft { .. } => Err("not there yet".into()),
+    })
+}
+
+fn execute<T: Element>(problem: &Problem, recipe: &Recipe) -> Result<Arc<dyn Execute<T>>, String> {
+    let weights = problem.pass == Pass::WeightGradient;
+    Ok(match recipe {
+        Recipe::Reference => Arc::new(Definition::new(problem)),
+        Recipe::Direct { tile } if weights => Arc::new(WeightDots::new::<T>(problem, tile)?),
+        Recipe::Direct { tile } => Arc::new(Direct::new::<T>(problem, tile)?),
+        Recipe::Im2col { block } if weights => Arc::new(WeightPatches::new::<T>(problem, *block)?),
+        Recipe::Im2col { block } => Arc::new(Im2col::new::<T>(problem, *block)?),
+        Recipe::Fft { .. } => return Err("not there yet".into()),
+    })
 }

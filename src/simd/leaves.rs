@@ -48,10 +48,12 @@ impl Offsets {
 pub struct Product<'a, T> {
     /// `M`: a power of two, at most [`Isa::rows`].
     pub(crate) rows: usize,
-    /// `rows` weights for each offset.
+    /// `rows` weights for each term.
     pub(crate) weights: &'a [T],
     pub(crate) source: &'a [T],
     pub(crate) offsets: &'a Offsets,
+    /// How many of the offsets are summed over.
+    pub(crate) terms: usize,
     /// Columns, a multiple of the lanes.
     pub(crate) columns: usize,
     pub(crate) out: &'a mut [T],
@@ -161,7 +163,8 @@ impl<T> Product<'_, T> {
         let Self { rows, columns, pitch, .. } = *self;
         assert!(matches!(rows, 1 | 2 | 4 | 8), "rows are a power of two up to 8");
         assert!(columns > 0 && columns % lanes == 0, "columns are whole registers");
-        assert!(self.weights.len() == rows * self.offsets.len(), "as many weights as rows and offsets");
+        assert!(self.terms <= self.offsets.len(), "an offset for each term");
+        assert!(self.weights.len() == rows * self.terms, "as many weights as rows and terms");
         assert!(self.offsets.largest + columns <= self.source.len(), "the source reaches as far as the offsets");
         assert!(columns <= pitch && (rows - 1) * pitch + columns <= self.out.len(), "the rows fit the output");
     }
@@ -233,7 +236,7 @@ unsafe fn tile<V: Vector, const M: usize, const N: usize>(call: &Product<'_, V::
                 }
             }
         }
-        for &offset in &call.offsets.values {
+        for &offset in &call.offsets.values[..call.terms] {
             let from = source.add(offset);
             let mut columns = [V::zero(); N];
             for n in 0..N {

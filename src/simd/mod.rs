@@ -8,7 +8,7 @@ mod vector;
 
 pub use leaves::Kernels;
 pub(crate) use leaves::{Dots, Offsets, Product};
-pub(crate) use memory::{Line, elements, split};
+pub(crate) use memory::{Line, elements, elements_mut, split};
 pub(crate) use scan::{all_finite, finite_row};
 pub(crate) use tiles::{TileMut, Workers};
 

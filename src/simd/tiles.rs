@@ -158,6 +158,14 @@ impl<T: Copy> TileMut<'_, T> {
         unsafe { self.data.offset(offset) }
     }
 
+    /// The `len` elements from `index` on along the last axis, whose stride must be 1.
+    pub(crate) fn row(&mut self, index: &[usize], len: usize) -> &mut [T] {
+        assert!(self.strides[self.axes - 1] == 1, "the last axis is contiguous");
+        // SAFETY: `at` has checked that `len` elements from there on lie in this box, which nobody else reads or writes
+        // while the borrow lives.
+        unsafe { std::slice::from_raw_parts_mut(self.at(index, len), len) }
+    }
+
     /// Writes `row` along the last axis from `index` on.
     pub(crate) fn write(&mut self, index: &[usize], row: &[T]) {
         self.write_with(index, row.len(), |i| row[i]);

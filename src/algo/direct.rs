@@ -1,0 +1,452 @@
+//! The direct sum: a block of the input is gathered once, then every tap reads it where it lies.
+//!
+//! A block holds, for each channel that is summed over, the samples that a tile of results needs, boundary included. Where
+//! the step is larger than one, the samples are sorted by their residue on each axis, so that a tap's samples for
+//! consecutive results lie side by side. The product's leaf then reads a tap's samples at an offset; no sample is
+//! stored twice. Rows are either computed one by one or, where they are short, in one run over the gaps between them.
+
+use super::cost::{Estimate, running_sum_error};
+use super::gather::{Source, Span};
+use super::lower::{Lowered, Phase};
+use super::panels::{channel_block, each_tap, pack, packed_len, rows};
+use super::{Call, Execute, Needs};
+use crate::element::Element;
+use crate::problem::{MAX_RANK, Problem};
+use crate::simd::{self, Isa, Line, Offsets, Product, Workers};
+use crate::view::{MAX_AXES, View, advance};
+
+/// Columns that are computed for all channels before the next: their sums stay in the first cache.
+const CHUNK: usize = 768;
+
+/// Bytes of a block that the design aims at: half of a second cache of 1 MiB.
+const BLOCK_BYTES: usize = 448 << 10;
+
+/// Seconds a floating-point operation, by the rows of a tile, of single precision in 16 lanes.
+const SECONDS_A_FLOP: [(usize, f64); 4] = [(8, 7.5e-12), (4, 9e-12), (2, 1.1e-11), (1, 1.6e-11)];
+
+/// Seconds to gather or to scatter one element.
+pub(crate) const SECONDS_AN_ELEMENT: f64 = 0.35e-9;
+
+/// One axis of a phase's block.
+#[derive(Clone, Debug)]
+struct BlockAxis {
+    /// The residues of the taps' offsets modulo the step.
+    residues: Vec<isize>,
+    /// The smallest quotient of an offset.
+    low: isize,
+    /// Samples of a residue beyond the results'.
+    extra: usize,
+    /// From one sample to the next in the block.
+    pitch: usize,
+}
+
+/// How the samples that a tile of one phase's results needs lie in a block.
+#[derive(Debug)]
+pub(super) struct PhaseBlock {
+    axes: Vec<BlockAxis>,
+    /// Elements of one residue's samples, and of one channel's.
+    dense: usize,
+    channel: usize,
+    offsets: Offsets,
+    /// Where the phase's packed weights begin.
+    packed: usize,
+    /// Results a tile, an axis.
+    tile: Vec<usize>,
+}
+
+/// The direct sum for one problem: forward pass or input gradient.
+#[derive(Debug)]
+pub(crate) struct Direct {
+    lowered: Lowered,
+    isa: Isa,
+    rows: usize,
+    channels: usize,
+    phases: Vec<PhaseBlock>,
+    needs: Needs,
+}
+
+/// Results a tile, an axis.
+pub(crate) fn design(problem: &Problem) -> Result<Vec<usize>, String> {
+    let lowered = Lowered::new(problem)?;
+    let outer = lowered.outer;
+    // The phases are alike; the one with the most taps decides.
+    let phase = lowered.phases.iter().max_by_key(|p| p.iter().map(|a| a.taps.len()).product::<usize>());
+    let Some(phase) = phase else { return Ok(vec![1; problem.rank()]) };
+    let mut tile: Vec<usize> = phase.iter().map(|a| a.count).collect();
+    let block = |tile: &[usize]| {
+        phase
+            .iter()
+            .zip(tile)
+            .map(|(a, &n)| BlockAxis::of(a).map_or(n as f64, |b| (b.residues.len() * (n + b.extra)) as f64))
+            .product::<f64>()
+            * lowered.inner as f64
+            * problem.dtype.size() as f64
+    };
+    let rank = tile.len();
+    let results: f64 = tile.iter().map(|&n| n as f64).product();
+    let items = |tile: &[usize]| {
+        let tiles: f64 = phase.iter().zip(tile).map(|(a, &n)| a.count.div_ceil(n) as f64).product();
+        tiles * (problem.batch * lowered.groups) as f64
+    };
+    // Cut the outermost axes first, the last one no shorter than a few registers.
+    for a in 0..rank {
+        let least = if a + 1 == rank { 512.min(tile[a]) } else { 1 };
+        // No thinner than what the taps reach beyond it, lest most of the block be gathered twice.
+        let thick = BlockAxis::of(&phase[a]).map_or(1, |b| b.extra.div_ceil(2)).clamp(least, tile[a].max(least));
+        while tile[a] > thick && block(&tile) > BLOCK_BYTES as f64 {
+            tile[a] = tile[a].div_ceil(2).max(thick);
+        }
+    }
+    while block(&tile) > 32.0 * BLOCK_BYTES as f64 {
+        let Some(a) = (0..rank).find(|&a| tile[a] > if a + 1 == rank { 64 } else { 1 }) else { break };
+        tile[a] = tile[a].div_ceil(2);
+    }
+    if results * problem.terms() as f64 * outer as f64 > 1e5 {
+        // Enough tiles for many threads, as far as they do not get thin.
+        for a in 0..rank.saturating_sub(1) {
+            let thick = BlockAxis::of(&phase[a]).map_or(1, |b| 2 * b.extra).max(4);
+            while items(&tile) < 16.0 && tile[a] > thick {
+                tile[a] = tile[a].div_ceil(2);
+            }
+        }
+        while items(&tile) < 8.0 && tile[rank - 1] > 4096 {
+            tile[rank - 1] = tile[rank - 1].div_ceil(2);
+        }
+    }
+    Ok(tile)
+}
+
+impl BlockAxis {
+    /// Without its pitch. `None` where the phase has no taps.
+    fn of(axis: &super::lower::PhaseAxis) -> Option<Self> {
+        let step = axis.step as isize;
+        let mut residues: Vec<isize> = axis.taps.iter().map(|t| t.offset.rem_euclid(step)).collect();
+        residues.sort_unstable();
+        residues.dedup();
+        let low = axis.taps.iter().map(|t| t.offset.div_euclid(step)).min()?;
+        let high = axis.taps.iter().map(|t| t.offset.div_euclid(step)).max()?;
+        Some(Self { residues, low, extra: (high - low) as usize, pitch: 0 })
+    }
+}
+
+impl PhaseBlock {
+    pub(super) fn new(phase: &Phase, tile: &[usize], inner: usize, packed: usize) -> Result<Self, String> {
+        let tile: Vec<usize> = phase.iter().zip(tile).map(|(a, &n)| n.min(a.count)).collect();
+        let mut axes: Vec<BlockAxis> = phase.iter().filter_map(BlockAxis::of).collect();
+        let mut dense = 1usize;
+        let too_large = || "a block of the input would be too large".to_string();
+        for (axis, &n) in axes.iter_mut().zip(&tile).rev() {
+            axis.pitch = dense;
+            dense = dense.checked_mul(n + axis.extra).ok_or_else(too_large)?;
+        }
+        let combinations = axes.iter().map(|a| a.residues.len()).product::<usize>();
+        let channel = dense.checked_mul(combinations).ok_or_else(too_large)?;
+        if channel.checked_mul(inner).is_none_or(|n| n > isize::MAX as usize >> 6) {
+            return Err(too_large());
+        }
+        let taps = each_tap(phase, |taps| {
+            let (mut residue, mut offset) = (0, 0);
+            for ((tap, axis), block) in taps.iter().zip(phase).zip(&axes) {
+                let step = axis.step as isize;
+                let r = block.residues.binary_search(&tap.offset.rem_euclid(step)).unwrap_or(0);
+                residue = residue * block.residues.len() + r;
+                offset += (tap.offset.div_euclid(step) - block.low) as usize * block.pitch;
+            }
+            residue * dense + offset
+        });
+        let offsets = (0..inner).flat_map(|c| taps.iter().map(move |t| c * channel + t)).collect();
+        Ok(Self { axes, dense, channel, offsets: Offsets::new(offsets), packed, tile })
+    }
+
+    /// Elements of one channel.
+    pub(super) fn len(&self) -> usize {
+        self.channel
+    }
+
+    /// Where each tap's samples lie, for one channel after the other.
+    pub(super) fn offsets(&self) -> &Offsets {
+        &self.offsets
+    }
+
+    pub(super) fn taps(&self) -> usize {
+        self.offsets.len()
+    }
+
+    /// From one result to the next along `axis`.
+    pub(super) fn pitch(&self, axis: usize) -> usize {
+        self.axes[axis].pitch
+    }
+
+    /// From the first of `count` results to behind the last.
+    pub(super) fn extent_of(&self, count: &[usize]) -> usize {
+        1 + self.axes.iter().zip(count).map(|(a, &n)| (n - 1) * a.pitch).sum::<usize>()
+    }
+
+    /// Gathers the samples of one channel that the results from `start` on, `count` of them, read.
+    pub(super) fn gather<T: Element>(
+        &self,
+        source: &Source<'_, T>,
+        phase: &Phase,
+        at: (usize, usize),
+        start: &[usize],
+        count: &[usize],
+        block: &mut [T],
+        map: impl Fn(T) -> T + Copy,
+    ) {
+        let rank = phase.len();
+        let counts: [usize; MAX_RANK] = std::array::from_fn(|a| self.axes.get(a).map_or(1, |b| b.residues.len()));
+        let mut residue = [0; MAX_RANK];
+        for part in block.chunks_exact_mut(self.dense) {
+            let spans: [Span; MAX_RANK] = std::array::from_fn(|a| match self.axes.get(a) {
+                None => Span::default(),
+                Some(b) => Span {
+                    start: (start[a] as isize + b.low) * phase[a].step as isize + b.residues[residue[a]],
+                    step: phase[a].step,
+                    count: count[a] + b.extra,
+                    pitch: b.pitch,
+                },
+            });
+            source.gather(at, &spans[..rank], part, map);
+            advance(&mut residue[..rank], &counts[..rank]);
+        }
+    }
+}
+
+impl Direct {
+    pub(crate) fn new<T: Element>(problem: &Problem, tile: &[usize]) -> Result<Self, String> {
+        check_tile(problem, tile)?;
+        let lowered = Lowered::new(problem)?;
+        let isa = Isa::detect();
+        let rows = rows(isa, lowered.outer);
+        let mut phases = Vec::new();
+        let (mut packed, mut block) = (0usize, 0usize);
+        for phase in &lowered.phases {
+            let made = PhaseBlock::new(phase, tile, lowered.inner, packed)?;
+            packed = packed.saturating_add(packed_len(&lowered, made.offsets.len(), rows).next_multiple_of(64));
+            block = block.max(made.channel * lowered.inner);
+            phases.push(made);
+        }
+        let tiles = lowered.phases.first().zip(phases.first()).map_or(1.0, |(phase, made)| {
+            phase.iter().zip(&made.tile).map(|(a, &n)| a.count.div_ceil(n) as f64).product()
+        });
+        let channels = share_channels(problem, lowered.outer, rows, tiles * (problem.batch * lowered.groups) as f64);
+        let lanes = T::lanes(isa);
+        let needs = Needs {
+            packed: Line::holding::<T>(packed),
+            shared: 0,
+            worker: Line::holding::<T>(block.saturating_add(lanes)) + Line::holding::<T>(rows * CHUNK),
+        };
+        Ok(Self { lowered, isa, rows, channels, phases, needs })
+    }
+
+    pub(crate) fn estimate<T: Element>(problem: &Problem, tile: &[usize]) -> Result<Estimate, String> {
+        let this = Self::new::<T>(problem, tile)?;
+        let lowered = &this.lowered;
+        let (mut multiply, mut gather, mut results) = (0.0, 0.0, 0.0);
+        let lanes = T::lanes(this.isa);
+        for (phase, made) in lowered.phases.iter().zip(&this.phases) {
+            let tiles: f64 = phase.iter().zip(&made.tile).map(|(a, &n)| a.count.div_ceil(n) as f64).product();
+            let runs = made.runs(&made.tile, lanes);
+            let padded = lowered.outer.div_ceil(this.rows) * this.rows;
+            let items = tiles * (problem.batch * lowered.groups) as f64;
+            multiply += items * (runs.count * runs.columns) as f64 * (made.offsets.len() * padded) as f64;
+            gather += items * (made.channel * lowered.inner) as f64 * (lowered.outer / this.channels) as f64;
+            results += items * made.tile.iter().product::<usize>() as f64 * lowered.outer as f64;
+        }
+        let flop = SECONDS_A_FLOP.iter().find(|f| f.0 == this.rows).map_or(1e-11, |f| f.1) * slower::<T>(this.isa);
+        let weights = problem.kernel_shape().iter().map(|&n| n as f64).product::<f64>();
+        Ok(Estimate {
+            seconds: 0.3e-6 + 2.0 * multiply * flop + (gather + results) * SECONDS_AN_ELEMENT + weights * 1e-9,
+            needs: this.needs,
+            error: running_sum_error(problem.terms(), problem.dtype.epsilon()),
+        })
+    }
+}
+
+/// Refuses a tile that is not an extent an axis.
+pub(super) fn check_tile(problem: &Problem, tile: &[usize]) -> Result<(), String> {
+    if tile.len() != problem.rank() || tile.contains(&0) {
+        return Err(format!("its tile is {} extents, none of them 0; given {tile:?}", problem.rank()));
+    }
+    Ok(())
+}
+
+/// Channels of a work item: all of a group's, or blocks of them where there are fewer than eight `items` to share among
+/// threads.
+pub(super) fn share_channels(problem: &Problem, outer: usize, rows: usize, items: f64) -> usize {
+    if items >= 8.0 || problem.flops() < 1e6 {
+        return outer;
+    }
+    let parts = (8.0 / items.max(1.0)).ceil() as usize;
+    channel_block(outer, rows, (outer / parts).max(rows))
+}
+
+/// How much slower than single precision in 16 lanes a multiply-add is.
+pub(crate) fn slower<T: Element>(isa: Isa) -> f64 {
+    let lanes = 16.0 / T::lanes(isa) as f64;
+    if T::DTYPE.is_complex() { 2.0 * lanes } else { lanes }
+}
+
+impl PhaseBlock {
+    /// How a tile of `count` results is computed: in one run over the last two axes where that wastes less than a run for
+    /// every row.
+    fn runs(&self, count: &[usize], lanes: usize) -> Runs {
+        let rank = count.len();
+        let last = count[rank - 1];
+        let rows = count[..rank - 1].iter().product();
+        let by_row = Runs { joined: false, count: rows, columns: last.next_multiple_of(lanes) };
+        if rank == 1 {
+            return by_row;
+        }
+        let columns = ((count[rank - 2] - 1) * self.axes[rank - 2].pitch + last).next_multiple_of(lanes);
+        let joined = Runs { joined: true, count: count[..rank - 2].iter().product(), columns };
+        if joined.count * joined.columns < by_row.count * by_row.columns { joined } else { by_row }
+    }
+}
+
+/// The runs of a tile, and the columns of one, whole registers.
+struct Runs {
+    /// Whether a run goes over the last two axes.
+    joined: bool,
+    count: usize,
+    columns: usize,
+}
+
+impl<T: Element> Execute<T> for Direct {
+    fn needs(&self) -> Needs {
+        self.needs
+    }
+
+    fn takes_non_finite(&self) -> bool {
+        // A tap outside the data would be multiplied with a zero.
+        false
+    }
+
+    fn pack(&self, kernel: View<'_, T>, packed: &mut [Line], workers: &mut Workers<'_>) {
+        let packed: &mut [T] = simd::elements_mut(packed);
+        for (phase, made) in self.lowered.phases.iter().zip(&self.phases) {
+            let len = packed_len(&self.lowered, made.offsets.len(), self.rows);
+            pack(&self.lowered, phase, self.rows, kernel, &mut packed[made.packed..made.packed + len], workers);
+        }
+    }
+
+    fn run(&self, mut call: Call<'_, '_, T>) {
+        if !self.lowered.complete {
+            super::zero(&mut call);
+        }
+        let source = Source { view: call.first, boundary: self.lowered.boundary };
+        let packed: &[T] = simd::elements(call.second.packed());
+        for (phase, made) in self.lowered.phases.iter().zip(&self.phases) {
+            let out = call.out.every(phase.iter().map(|a| (a.first, a.every, a.count)));
+            let mut tile = [1; MAX_AXES];
+            tile[1] = self.channels;
+            tile[2..2 + phase.len()].copy_from_slice(&made.tile);
+            let packed = &packed[made.packed..];
+            call.workers.tiles(out, &tile[..2 + phase.len()], |tile, scratch| {
+                self.tile(phase, made, &source, packed, tile, scratch);
+            });
+        }
+    }
+}
+
+impl Direct {
+    fn tile<T: Element>(
+        &self,
+        phase: &Phase,
+        made: &PhaseBlock,
+        source: &Source<'_, T>,
+        packed: &[T],
+        mut tile: simd::TileMut<'_, T>,
+        mut scratch: &mut [Line],
+    ) {
+        let Self { lowered, rows, isa, .. } = self;
+        let rank = phase.len();
+        let lanes = T::lanes(*isa);
+        let block = simd::split::<T>(&mut scratch, made.channel * lowered.inner + lanes);
+        let sums = simd::split::<T>(&mut scratch, rows * CHUNK);
+        let (n, channel) = (tile.start()[0], tile.start()[1]);
+        let (group, first) = (channel / lowered.outer, channel % lowered.outer);
+        let mut start = [0; MAX_RANK];
+        start[..rank].copy_from_slice(&tile.start()[2..]);
+        let mut count = [1; MAX_RANK];
+        count[..rank].copy_from_slice(&tile.shape()[2..]);
+        let count = &count[..rank];
+        for c in 0..lowered.inner {
+            let part = &mut block[c * made.channel..(c + 1) * made.channel];
+            made.gather(source, phase, (n, group * lowered.inner + c), &start[..rank], count, part, |x| x);
+        }
+        let terms = made.offsets.len();
+        let panels = lowered.outer.div_ceil(*rows);
+        let runs = made.runs(count, lanes);
+        // The axes outside a run, and from one of its rows to the next.
+        let (outer, pitch) = if runs.joined { (rank - 2, made.axes[rank - 2].pitch) } else { (rank - 1, runs.columns) };
+        let mut index = [0; MAX_AXES];
+        for _ in 0..runs.count {
+            let base: usize = (0..outer).map(|a| index[2 + a] * made.axes[a].pitch).sum();
+            for from in (0..runs.columns).step_by(CHUNK) {
+                let width = CHUNK.min(runs.columns - from);
+                for panel in (0..tile.shape()[1]).step_by(*rows) {
+                    let weights = (group * panels + (first + panel) / rows) * terms * rows;
+                    T::product(
+                        *isa,
+                        Product {
+                            rows: *rows,
+                            weights: &packed[weights..weights + terms * rows],
+                            source: &block[base + from..],
+                            offsets: &made.offsets,
+                            terms,
+                            columns: width,
+                            out: sums,
+                            pitch: CHUNK,
+                            add: false,
+                        },
+                    );
+                    for m in 0..(*rows).min(tile.shape()[1] - panel) {
+                        index[1] = panel + m;
+                        let row = &sums[m * CHUNK..m * CHUNK + width];
+                        scatter(
+                            &mut tile,
+                            &mut index[..2 + rank],
+                            row,
+                            from,
+                            pitch,
+                            runs.joined.then(|| count[rank - 2]),
+                            count[rank - 1],
+                        );
+                    }
+                }
+            }
+            index[1] = 0;
+            advance(&mut index[2..2 + outer], &count[..outer]);
+        }
+    }
+}
+
+/// Writes the columns `from..` of a run, which holds `last` results every `pitch`, where they belong.
+fn scatter<T: Element>(
+    tile: &mut simd::TileMut<'_, T>,
+    index: &mut [usize],
+    columns: &[T],
+    from: usize,
+    pitch: usize,
+    joined: Option<usize>,
+    last: usize,
+) {
+    let axes = index.len();
+    let end = from + columns.len();
+    for row in from / pitch..end.div_ceil(pitch).min(joined.unwrap_or(1)) {
+        let (low, high) = ((row * pitch).max(from), (row * pitch + last).min(end));
+        if low >= high {
+            continue;
+        }
+        if joined.is_some() {
+            index[axes - 2] = row;
+        }
+        index[axes - 1] = low - row * pitch;
+        tile.write(index, &columns[low - from..high - from]);
+    }
+    index[axes - 1] = 0;
+    if joined.is_some() {
+        index[axes - 2] = 0;
+    }
+}

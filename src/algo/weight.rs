@@ -1,0 +1,94 @@
+//! The weight gradient as a reduction of its own, in two ways: a matrix product of the output gradient with patches of the
+//! input, both packed pixel by pixel, and dot products of rows where they lie, for few channels.
+//!
+//! Both cut the outputs of all batch entries into boxes, and the boxes into a number of parts that depends on the problem
+//! alone. A part's sums go to shared memory, from where they are added up in order: the same bits on any number of
+//! threads.
+
+pub(crate) mod dots;
+pub(crate) mod patches;
+
+use super::Call;
+use crate::element::Element;
+use crate::problem::{MAX_RANK, Problem};
+use crate::view::{MAX_AXES, Strided, ViewMut};
+
+/// Parts, that is results beside one another in shared memory, at the most.
+const PARTS: usize = 16;
+
+/// Bytes that all the parts may take together.
+const PARTS_BYTES: usize = 64 << 20;
+
+/// The outputs of a problem in boxes, and these in parts.
+#[derive(Clone, Debug)]
+struct Boxes {
+    rank: usize,
+    output: [usize; MAX_RANK],
+    extent: [usize; MAX_RANK],
+    counts: [usize; MAX_RANK],
+    /// Boxes of the whole batch.
+    total: usize,
+    parts: usize,
+}
+
+/// One box: the batch entry, where it begins, and its extents.
+struct OutputBox {
+    n: usize,
+    start: [usize; MAX_RANK],
+    count: [usize; MAX_RANK],
+}
+
+impl Boxes {
+    /// `items` is the number of work items that one part is divided in.
+    fn new(problem: &Problem, extent: &[usize], items: usize) -> Self {
+        let rank = problem.rank();
+        let output: [usize; MAX_RANK] = std::array::from_fn(|a| problem.axes.get(a).map_or(1, |x| x.output));
+        let extent: [usize; MAX_RANK] = std::array::from_fn(|a| extent.get(a).copied().unwrap_or(1).min(output[a]));
+        let counts: [usize; MAX_RANK] = std::array::from_fn(|a| output[a].div_ceil(extent[a]));
+        let total = counts.iter().fold(problem.batch, |n, &c| n.saturating_mul(c));
+        let result = problem.kernel_shape().iter().fold(problem.dtype.size(), |n, &k| n.saturating_mul(k));
+        let wanted = PARTS.div_ceil(items.max(1)).min(PARTS_BYTES / result.max(1));
+        Self { rank, output, extent, counts, total, parts: wanted.clamp(1, total.max(1)) }
+    }
+
+    /// The boxes of one part.
+    fn part(&self, part: usize) -> std::ops::Range<usize> {
+        let each = self.total.div_ceil(self.parts);
+        (part * each).min(self.total)..((part + 1) * each).min(self.total)
+    }
+
+    fn get(&self, mut index: usize) -> OutputBox {
+        let (mut start, mut count) = ([0; MAX_RANK], [1; MAX_RANK]);
+        for a in (0..self.rank).rev() {
+            start[a] = index % self.counts[a] * self.extent[a];
+            index /= self.counts[a];
+            count[a] = self.extent[a].min(self.output[a] - start[a]);
+        }
+        OutputBox { n: index, start, count }
+    }
+}
+
+/// Adds the parts up, in order, where the result belongs. They lie as (part, output channel, input channel, tap).
+fn add_up<T: Element>(call: Call<'_, '_, T>, parts: &[T], count: usize) {
+    let out: ViewMut<'_, T> = call.out;
+    let shape: Vec<usize> = out.shape().to_vec();
+    let axes = shape.len();
+    let each: usize = shape.iter().product();
+    let at = Strided::dense(&shape, Default::default());
+    let mut tile = [1; MAX_AXES];
+    tile[axes - 1] = usize::MAX;
+    call.workers.tiles(out, &tile[..axes], |mut tile, _| {
+        let mut start = [0; MAX_AXES];
+        start[..axes].copy_from_slice(tile.start());
+        let from = at.element(&start[..axes]);
+        tile.write_with(&[0; MAX_AXES][..axes], shape[axes - 1], |i| {
+            (1..count).fold(parts[from + i], |sum, p| sum + parts[p * each + from + i])
+        });
+    });
+}
+
+/// The parts as an array of (part, output channel, input channel, tap).
+fn parts_view<T: Element>(parts: &mut [T], shape: [usize; 4]) -> ViewMut<'_, T> {
+    let at = Strided::dense(&shape, Default::default());
+    ViewMut { data: parts, at }
+}
