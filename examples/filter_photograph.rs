@@ -4,13 +4,13 @@
 //! cargo run --release --example filter_photograph edges.png [PICTURE.png]
 //! ```
 //!
-//! The picture is smoothed along each axis with a binomial kernel, the derivatives along both axes are taken by Sobel's
-//! kernels, and the gradient's magnitude is written, white where it is largest.
+//! The picture is smoothed with a binomial kernel, the derivatives along both axes are taken by Sobel's kernels, and the
+//! gradient's magnitude is written, white where it is largest.
 
 use std::path::Path;
 
-use faltung::ndarray::{Array2, Axis, Zip, array};
-use faltung::{Boundary, Convolution, Mode, convolve_axes};
+use faltung::ndarray::{Array2, Zip, array};
+use faltung::{Boundary, Convolution, Mode};
 use image::GrayImage;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -24,16 +24,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let shape = (height as usize, width as usize);
     let grey = Array2::from_shape_vec(shape, picture.iter().map(|&v| f32::from(v) / 255.0).collect())?;
 
-    let binomial = array![1.0, 4.0, 6.0, 4.0, 1.0] / 16.0;
-    let smooth = convolve_axes(&grey, &binomial, &[Axis(0), Axis(1)], Mode::Same)?;
-
-    let sobel = array![[1.0, 0.0, -1.0], [2.0, 0.0, -2.0], [1.0, 0.0, -1.0]];
-    let derivative = |kernel: &Array2<f32>| {
+    let filter = |picture: &Array2<f32>, kernel: &Array2<f32>| {
         let filter = Convolution::new(kernel).mode(Mode::Same).boundary(Boundary::Nearest).plan(shape)?;
-        filter.apply(&smooth)
+        filter.apply(picture)
     };
-    let across = derivative(&sobel)?;
-    let down = derivative(&sobel.t().to_owned())?;
+    let binomial = [1.0, 4.0, 6.0, 4.0, 1.0];
+    let smooth = filter(&grey, &Array2::from_shape_fn((5, 5), |(i, j)| binomial[i] * binomial[j] / 256.0))?;
+    let sobel = array![[1.0, 0.0, -1.0], [2.0, 0.0, -2.0], [1.0, 0.0, -1.0]];
+    let across = filter(&smooth, &sobel)?;
+    let down = filter(&smooth, &sobel.t().to_owned())?;
     let edges = Zip::from(&across).and(&down).map_collect(|&a: &f32, &b| a.hypot(b));
 
     let most = edges.iter().fold(f32::MIN_POSITIVE, |most, &v| most.max(v));

@@ -480,3 +480,83 @@ impl<'a> Borrowed<'a> {
         (packed, shared, Workers::new(scratch, self.needs.worker, self.count))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An algorithm that computes zeros, for want of infinities and NaN, which it does not take.
+    #[derive(Debug)]
+    struct Zeros;
+
+    impl Execute<f32> for Zeros {
+        fn needs(&self) -> Needs {
+            Needs { packed: 1, shared: 1, worker: 1 }
+        }
+
+        fn takes_non_finite(&self) -> bool {
+            false
+        }
+
+        fn pack(&self, _: View<'_, f32>, packed: &mut [Line], _: &mut Workers<'_>) {
+            assert_eq!(packed.len(), 1);
+        }
+
+        fn run(&self, call: Call<'_, '_, f32>) {
+            assert_eq!((call.second.packed().len(), call.shared.len()), (1, 1));
+            call.out.data.fill(0.0);
+        }
+    }
+
+    fn zeros(problem: &str) -> Plan<f32> {
+        let problem = problem.parse().expect("a problem");
+        let planner = Planner::new().algorithm(Algorithm::Reference);
+        let explanation = Arc::new(planner.explain(&problem).expect("the definition"));
+        let mut built = Built::<f32>::new(explanation).expect("the definition");
+        let definition = std::mem::replace(&mut built.engine, Engine::new(Arc::new(Zeros), 1e-6));
+        built.definition = Some(definition);
+        Plan { built: Arc::new(built), threads: Threads::Serial }
+    }
+
+    #[test]
+    fn a_run_allocates_nothing() {
+        let plan = zeros("g2mb2ic4ih5iw6oc6kh3");
+        let (x, w, mut y) = (vec![1.0; 240], vec![1.0; 108], vec![1.0; 144]);
+        let prepared = plan.prepare(&w).expect("a kernel");
+        let mut workspace = Workspace::with_bytes(plan.workspace_bytes());
+        let strides = [72isize, 12, 4, 1];
+        let info = allocation_counter::measure(|| {
+            plan.run(&x, &w, &mut y, &mut workspace).expect("a run");
+            prepared.run(&x, &mut y, &mut workspace).expect("a run");
+            let first = View::new(&x, &[2, 4, 5, 6], &[120, 30, 6, 1], 0).expect("a view");
+            let result = ViewMut::new(&mut y, &[2, 6, 3, 4], &strides, 0).expect("a view");
+            prepared.run_views(first, result, &mut workspace).expect("a run");
+        });
+        assert_eq!(info.count_total, 0);
+        assert_eq!(y, [0.0; 144]);
+    }
+
+    #[test]
+    fn a_kernel_that_is_not_finite_is_left_to_the_definition() {
+        let plan = zeros("300*200:valid");
+        let (x, mut w, mut y) = (vec![1.0; 300], vec![1.0; 200], vec![0.0; 101]);
+        w[3] = f32::INFINITY;
+        let mut workspace = Workspace::with_bytes(plan.workspace_bytes());
+        let bytes = workspace.bytes();
+        assert!(bytes >= 200 * size_of::<f32>());
+        plan.run(&x, &w, &mut y, &mut workspace).expect("a run");
+        assert_eq!(y, [f32::INFINITY; 101]);
+        y.fill(0.0);
+        plan.prepare(&w).expect("a kernel").run(&x, &mut y, &mut workspace).expect("a run");
+        assert_eq!(y, [f32::INFINITY; 101]);
+        assert_eq!(workspace.bytes(), bytes);
+    }
+
+    #[test]
+    fn a_plan_that_disagrees_with_the_definition_is_not_timed() {
+        let plan = zeros("300*200:valid");
+        let bench = measure::Bench::new(plan.problem()).expect("data");
+        let verdict = bench.measure(&plan).expect("a run");
+        assert!(verdict.expect_err("zeros are wrong").contains("disagrees"));
+    }
+}
