@@ -6,7 +6,7 @@ use num_complex::Complex;
 
 use super::geometry::Geometry;
 use super::outliers::{Levels, exponent, is_outlier, power};
-use super::{lanes, multiply_add, take};
+use super::{DEFINITION, lanes, multiply_add, take};
 use crate::algo::gather::{Source, Span};
 use crate::algo::{Call, Execute, Needs, Second};
 use crate::element::{Element, Scalar, sealed};
@@ -93,7 +93,7 @@ impl Division {
             .saturating_add(block(self.outliers, element))
             .saturating_add(block(self.outliers, 8))
             .saturating_add(block(2 * self.pairs, 8));
-        Needs { packed, shared: 0, worker }
+        Needs { packed, shared: 0, worker: worker.max(DEFINITION) }
     }
 }
 
