@@ -143,7 +143,7 @@ fn error_growth(terms: f64) -> f64 {
 /// two and few others.
 fn roughness(n: usize) -> f64 {
     let odd = n >> n.trailing_zeros().min(usize::BITS - 1);
-    let few_twos = if n % 8 == 0 { 1.0 } else { 1.5 };
+    let few_twos = if n.is_multiple_of(8) { 1.0 } else { 1.5 };
     few_twos * if odd > 15 { 1.2 } else { 1.0 }
 }
 

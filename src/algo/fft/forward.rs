@@ -67,7 +67,7 @@ impl Division {
         let mut channels = results;
         // Few items starve threads; sharing out channels repeats the forward transforms.
         while items.saturating_mul(results / channels) < 8 && channels > sources.max(1) {
-            let smaller = (1..=channels / 2).rev().find(|n| results % n == 0);
+            let smaller = (1..=channels / 2).rev().find(|n| results.is_multiple_of(*n));
             match smaller {
                 Some(n) => channels = n,
                 None => break,
@@ -523,7 +523,7 @@ impl<T: Element> Item<'_, T> {
                 }
             } else {
                 let step = axis.every * lanes;
-                if scale == 0 && step == 2 {
+                if scale == 0 && lanes == 2 && axis.every == 1 {
                     // Whole pairs, so that no bound is checked in the loop.
                     let row = &sum.as_chunks::<2>().0[from..][..shape[last]];
                     if lane == 0 {
