@@ -38,11 +38,6 @@ impl<R: Element<Real = R> + sealed::Real> Transform<R> {
         Self { shape: shape.to_vec(), forward, inverse, inner, columns: columns(shape) }
     }
 
-    /// Elements of a block.
-    pub(crate) fn len(&self) -> usize {
-        self.shape.iter().product()
-    }
-
     /// Elements of scratch that a transform takes.
     pub(crate) fn scratch(&self) -> usize {
         self.inner + self.columns
@@ -154,7 +149,8 @@ mod tests {
     fn there_and_back_again() {
         for shape in [&[12][..], &[5, 7], &[3, 20, 4], &[1, 6, 1, 9]] {
             let transform = Transform::<f64>::new(shape);
-            let block: Vec<_> = (0..transform.len()).map(|i| Complex::new(i as f64, (i * i % 11) as f64)).collect();
+            let block: Vec<_> =
+                (0..shape.iter().product::<usize>()).map(|i| Complex::new(i as f64, (i * i % 11) as f64)).collect();
             let (mut there, mut scratch) = (block.clone(), vec![Complex::new(f64::NAN, 0.0); transform.scratch()]);
             transform.forward(&mut there, &mut scratch);
             let sum: Complex<f64> = block.iter().sum();

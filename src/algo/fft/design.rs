@@ -7,19 +7,23 @@ use crate::problem::{Pass, Problem};
 use crate::transform::{self, good_size};
 
 /// Seconds a butterfly operation of a row that stays in the cache, single precision.
-const ROW: f64 = 1.0 / 45e9;
+const ROW: f64 = 1.0 / 75e9;
 /// The same of rows that do not.
-const LONG_ROW: f64 = 1.0 / 25e9;
+const LONG_ROW: f64 = 1.0 / 40e9;
 /// Rows that count as long.
 const LONG: f64 = 300_000.0;
 /// Seconds an element of the passes through scratch of axes that are not the last.
-const COLUMN: f64 = 1.2e-9;
+const COLUMN: f64 = 0.9e-9;
 /// Seconds a sample that is gathered, and looked through.
-const GATHER: f64 = 1.5e-9;
-/// Seconds a complex product that is added up.
-const PRODUCT: f64 = 0.6e-9;
-/// The same where the spectra come from memory.
-const FAR_PRODUCT: f64 = 1.2e-9;
+const GATHER: f64 = 0.5e-9;
+/// Seconds an element of a kernel's spectrum that is written.
+const PACK: f64 = 2.5e-9;
+/// Seconds a complex product that is added up where the spectra stay in the cache.
+const PRODUCT: f64 = 0.35e-9;
+/// Seconds an element of a spectrum that comes from further away.
+const FETCH: f64 = 0.9e-9;
+/// Bytes of spectra that count as far away.
+const NEAR: f64 = 1.5e6;
 /// Seconds an item of work.
 const ITEM: f64 = 1e-6;
 
@@ -68,11 +72,11 @@ fn candidates(axis: &crate::problem::SpatialAxis, pass: Pass) -> Vec<usize> {
         Pass::InputGradient => axis.input,
         _ => axis.output.max(1).saturating_sub(1).saturating_mul(axis.stride).saturating_add(1),
     };
-    let whole = good_size(dense.max(1).saturating_add(span - 1));
+    let whole = rounded(dense.max(1).saturating_add(span - 1));
     let mut sizes = Vec::new();
     let mut size = span;
     while size < whole && sizes.len() < 40 {
-        let good = good_size(size);
+        let good = rounded(size);
         if good < whole && sizes.last() != Some(&good) {
             sizes.push(good);
         }
@@ -80,7 +84,7 @@ fn candidates(axis: &crate::problem::SpatialAxis, pass: Pass) -> Vec<usize> {
     }
     // One and a half tiles are two: sizes that divide the whole evenly.
     for parts in [2, 3, 4] {
-        let good = good_size(dense.div_ceil(parts).saturating_add(span - 1));
+        let good = rounded(dense.div_ceil(parts).saturating_add(span - 1));
         if good < whole {
             sizes.push(good);
         }
@@ -89,6 +93,11 @@ fn candidates(axis: &crate::problem::SpatialAxis, pass: Pass) -> Vec<usize> {
     sizes.sort_unstable();
     sizes.dedup();
     sizes
+}
+
+/// A good size that has, unless it is small, eight as a factor.
+fn rounded(n: usize) -> usize {
+    if n > 40 { good_size(n.div_ceil(8)).saturating_mul(8) } else { good_size(n) }
 }
 
 /// What this design costs and takes, or why it does not fit the problem.
@@ -130,6 +139,14 @@ fn error_growth(terms: f64) -> f64 {
     1.0 + 0.2 * terms.max(1.0).sqrt()
 }
 
+/// How much longer rows of this size take than those of powers of two do: rustfft's fast butterflies want several factors of
+/// two and few others.
+fn roughness(n: usize) -> f64 {
+    let odd = n >> n.trailing_zeros().min(usize::BITS - 1);
+    let few_twos = if n.is_multiple_of(8) { 1.0 } else { 1.5 };
+    few_twos * if odd > 15 { 1.2 } else { 1.0 }
+}
+
 fn seconds(problem: &Problem, transform: &[usize]) -> Result<f64, String> {
     let g = Geometry::new(problem, transform)?;
     let double = if problem.dtype.epsilon() > 1e-10 { 1.0 } else { 2.0 };
@@ -140,7 +157,7 @@ fn seconds(problem: &Problem, transform: &[usize]) -> Result<f64, String> {
     for (a, &n) in transform.iter().enumerate() {
         let n = n as f64;
         let rate = if n > LONG { LONG_ROW } else { ROW };
-        one += 5.0 * block * n.log2() * rate;
+        one += 5.0 * block * n.log2() * rate * roughness(transform[a]);
         if a + 1 < transform.len() && n > 1.0 {
             one += block * COLUMN;
         }
@@ -153,8 +170,8 @@ fn seconds(problem: &Problem, transform: &[usize]) -> Result<f64, String> {
             let d = weight::Division::new(&g, lanes, complex);
             let pairs = d.pairs as f64;
             let transforms = kernels * (1.0 / d.outputs as f64 + 1.0 / d.inputs as f64);
-            let near =
-                if block * (d.inputs * d.outputs) as f64 * complex as f64 > 1.5e6 { FAR_PRODUCT } else { PRODUCT };
+            let held = block * (d.inputs * d.outputs) as f64 * complex as f64;
+            let near = PRODUCT + if held > NEAR { 2.0 * FETCH } else { 0.25e-9 };
             pairs * (transforms * (one + gather) + kernels * block * near)
                 + kernels * one * (1.0 + 0.3 * d.chunks as f64)
         }
@@ -166,12 +183,13 @@ fn seconds(problem: &Problem, transform: &[usize]) -> Result<f64, String> {
             let repeats = (results / d.channels) as f64;
             let forward = pairs * groups * sources as f64 * repeats * (one + gather);
             let back = pairs * groups * results as f64 * (one + gather * 0.5);
-            let near = if kernels * block * complex as f64 > 1.5e6 { FAR_PRODUCT } else { PRODUCT };
+            let far = kernels * block * complex as f64 > NEAR;
+            let near = PRODUCT + if far { FETCH / d.pairs as f64 } else { 0.0 };
             let items = pairs * groups * repeats / d.pairs as f64;
             // The product streams the kernels once an item.
             let products = pairs * kernels * block * near;
             let balance = if items < 8.0 { 1.2 } else { 1.0 };
-            (forward + back + products + items * ITEM) * balance + kernels * (one + block * GATHER)
+            (forward + back + products + items * ITEM) * balance + kernels * (one + block * PACK)
         }
     };
     Ok(total * double)

@@ -6,7 +6,7 @@ use num_complex::Complex;
 
 use super::geometry::Geometry;
 use super::outliers::{Levels, exponent, is_outlier, power};
-use super::{lanes, multiply_add, take};
+use super::{DEFINITION, lanes, multiply_add, take};
 use crate::algo::gather::{Source, Span};
 use crate::algo::{Call, Execute, Needs, Second};
 use crate::element::{Element, Scalar, sealed};
@@ -67,7 +67,7 @@ impl Division {
         let mut channels = results;
         // Few items starve threads; sharing out channels repeats the forward transforms.
         while items.saturating_mul(results / channels) < 8 && channels > sources.max(1) {
-            let smaller = (1..=channels / 2).rev().find(|n| results % n == 0);
+            let smaller = (1..=channels / 2).rev().find(|n| results.is_multiple_of(*n));
             match smaller {
                 Some(n) => channels = n,
                 None => break,
@@ -93,7 +93,7 @@ impl Division {
             .saturating_add(block(self.outliers, element))
             .saturating_add(block(self.outliers, 8))
             .saturating_add(block(2 * self.pairs, 8));
-        Needs { packed, shared: 0, worker }
+        Needs { packed, shared: 0, worker: worker.max(DEFINITION) }
     }
 }
 
@@ -523,7 +523,7 @@ impl<T: Element> Item<'_, T> {
                 }
             } else {
                 let step = axis.every * lanes;
-                if scale == 0 && step == 2 {
+                if scale == 0 && lanes == 2 && axis.every == 1 {
                     // Whole pairs, so that no bound is checked in the loop.
                     let row = &sum.as_chunks::<2>().0[from..][..shape[last]];
                     if lane == 0 {

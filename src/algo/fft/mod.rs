@@ -49,3 +49,7 @@ fn multiply_add<R: Element<Real = R> + crate::element::sealed::Real>(
 fn take<'a, T: bytemuck::Pod>(lines: &mut &'a mut [Line], count: usize) -> &'a mut [T] {
     simd::split(lines, count)
 }
+
+/// Lines that each worker has at the least: operands that are not finite are left to the definition, which must make do
+/// with the same workspace.
+const DEFINITION: usize = 16;

@@ -81,7 +81,7 @@ pub(super) fn is_outlier<T: Element>(value: T, limit: T::Real) -> bool {
     let (re, im) = value.parts();
     let zero = <T::Real as Default>::default();
     let size = |x: T::Real| if x < zero { -x } else { x };
-    !(size(re) <= limit && size(im) <= limit) || !value.is_finite()
+    !(size(re) <= limit && size(im) <= limit && value.is_finite())
 }
 
 /// The binary exponent of a magnitude, 0 of zero, never so far out that a power of two of it would not be a normal number.

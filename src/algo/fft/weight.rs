@@ -3,7 +3,7 @@
 use num_complex::Complex;
 
 use super::geometry::Geometry;
-use super::{lanes, take};
+use super::{DEFINITION, lanes, take};
 use crate::algo::gather::{Source, Span};
 use crate::algo::{Call, Execute, Needs, Second};
 use crate::element::{Element, Scalar, sealed};
@@ -33,7 +33,7 @@ pub(super) struct Division {
 
 impl Division {
     pub(super) fn new(geometry: &Geometry, lanes: usize, size: usize) -> Self {
-        let divisor = |n: usize, most: usize| (1..=n.min(most.max(1))).rev().find(|d| n % d == 0).unwrap_or(1);
+        let divisor = |n: usize, most: usize| (1..=n.min(most.max(1))).rev().find(|d| n.is_multiple_of(*d)).unwrap_or(1);
         let room = HELD / geometry.block.saturating_mul(size).max(1);
         let side = room.max(1).isqrt();
         let mut inputs = divisor(geometry.group_in, side);
@@ -56,7 +56,7 @@ impl Division {
         let shared = if self.chunks > 1 { block(sums) } else { 0 };
         let held = self.inputs * self.outputs + self.inputs + 1;
         let worker = block(held.saturating_mul(geometry.block)).saturating_add(block(scratch)).saturating_add(4);
-        Needs { packed: 0, shared, worker }
+        Needs { packed: 0, shared, worker: worker.max(DEFINITION) }
     }
 }
 
