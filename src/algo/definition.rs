@@ -17,11 +17,13 @@ const SECONDS_A_FLOP: f64 = 3e-9;
 #[derive(Debug)]
 pub(crate) struct Definition {
     problem: Problem,
+    /// How the packed kernel lies.
+    kernel: Strided,
 }
 
 impl Definition {
     pub(crate) fn new(problem: &Problem) -> Self {
-        Self { problem: problem.clone() }
+        Self { problem: problem.clone(), kernel: Strided::dense(&problem.kernel_shape(), Default::default()) }
     }
 
     pub(crate) fn estimate(problem: &Problem) -> Estimate {
@@ -54,12 +56,9 @@ impl<T: Element> Execute<T> for Definition {
     }
 
     fn run(&self, call: Call<'_, '_, T>) {
-        let kernel = self.problem.kernel_shape();
         let second = match call.second {
             Second::Plain(view) => view,
-            Second::Packed(lines) => {
-                View { data: simd::elements(lines), at: Strided::dense(&kernel, Default::default()) }
-            }
+            Second::Packed(lines) => View { data: simd::elements(lines), at: self.kernel },
         };
         let terms = Terms::new(&self.problem, call.first, second);
         let axes = call.out.shape().len();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Call, Estimate, Execute, Needs, Second};
+use super::{Call, Estimate, Execute, Needs};
 use crate::element::Element;
 use crate::problem::{Boundary, Layout, MAX_RANK, Pass, Problem, SpatialAxis};
 use crate::simd::{self, Line, Workers};
@@ -107,12 +107,8 @@ impl<T: Element> Execute<T> for Fold<T> {
     fn run(&self, call: Call<'_, '_, T>) {
         let mut shared = call.shared;
         let gradient = simd::split::<T>(&mut shared, self.wide.elements());
-        let second = match call.second {
-            Second::Packed(lines) => Second::Packed(lines),
-            Second::Plain(view) => Second::Plain(view),
-        };
         let out = ViewMut { data: &mut *gradient, at: self.wide };
-        self.inner.run(Call { first: call.first, second, out, shared, workers: &mut *call.workers });
+        self.inner.run(Call { first: call.first, second: call.second, out, shared, workers: &mut *call.workers });
         let rank = self.readers.len();
         let mut tile = [1; MAX_AXES];
         tile[1 + rank] = usize::MAX;

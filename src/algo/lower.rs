@@ -5,6 +5,8 @@
 //! phases as the stride has residues: `gx[i]` reads those taps for which `i + padding - tap·dilation` is a multiple of the
 //! stride, at unit steps. No zeros are multiplied.
 
+use std::collections::HashMap;
+
 use crate::problem::{Boundary, Pass, Problem, SpatialAxis};
 
 /// One tap: which kernel element, and where its sample lies from the position of the result.
@@ -64,8 +66,10 @@ impl Lowered {
         let complete = problem.axes.iter().zip(&axes).all(|(a, p)| covered(a, p));
         let mut combined: Vec<Phase> = vec![Vec::new()];
         for choices in &axes {
-            combined =
-                combined.iter().flat_map(|done| choices.iter().map(|c| [&done[..], &[c.clone()]].concat())).collect();
+            combined = combined
+                .iter()
+                .flat_map(|done| choices.iter().map(|c| [&done[..], std::slice::from_ref(c)].concat()))
+                .collect();
         }
         Ok(Self {
             groups: problem.groups,
@@ -89,20 +93,23 @@ fn phases(problem: &Problem, axis: &SpatialAxis) -> Vec<PhaseAxis> {
         return vec![PhaseAxis { taps, step: axis.stride, first: 0, every: 1, count: axis.output }];
     }
     let mut phases: Vec<PhaseAxis> = Vec::new();
+    let mut of_residue = HashMap::new();
     for (t, index) in taps {
         // Results i = first + j·stride with (i + padding - t·dilation) a multiple of the stride.
         let shift = axis.padding - t * dilation;
         let first = (-shift).rem_euclid(stride);
         let offset = (first + shift) / stride;
         let tap = Tap { index, offset };
-        match phases.iter_mut().find(|p| p.first == first as usize) {
-            Some(phase) => phase.taps.push(tap),
-            None if (first as usize) < axis.input => {
-                let count = (axis.input - first as usize).div_ceil(axis.stride);
-                phases.push(PhaseAxis { taps: vec![tap], step: 1, first: first as usize, every: axis.stride, count });
-            }
-            None => {}
+        let first = first as usize;
+        if first >= axis.input {
+            continue;
         }
+        let phase = *of_residue.entry(first).or_insert_with(|| {
+            let count = (axis.input - first).div_ceil(axis.stride);
+            phases.push(PhaseAxis { taps: Vec::new(), step: 1, first, every: axis.stride, count });
+            phases.len() - 1
+        });
+        phases[phase].taps.push(tap);
     }
     phases
 }

@@ -1,8 +1,9 @@
 //! Weights in panels, as the product's leaf reads them, and how rows and columns are cut for it.
 
 use crate::element::Element;
+use crate::problem::MAX_RANK;
 use crate::simd::{Isa, Kernels, Workers};
-use crate::view::{View, ViewMut};
+use crate::view::{View, ViewMut, advance};
 
 use super::lower::{Lowered, Phase};
 
@@ -24,13 +25,6 @@ pub(crate) fn width<T: Kernels>(isa: Isa, rows: usize) -> usize {
     registers * T::lanes(isa)
 }
 
-/// Where the kernel element of every (inner channel, tap) of a phase lies from the first of its outer channel.
-pub(crate) fn kernel_offsets<T>(lowered: &Lowered, phase: &Phase, kernel: &View<'_, T>) -> Vec<isize> {
-    let inner_stride = kernel.at.strides()[usize::from(!lowered.transposed)];
-    let taps = each_tap(phase, |taps| taps.iter().enumerate().map(|(a, t)| kernel.at.step(a, t.index)).sum::<isize>());
-    (0..lowered.inner as isize).flat_map(|c| taps.iter().map(move |t| c * inner_stride + t)).collect()
-}
-
 /// `value` of every combination of taps, the last axis fastest.
 pub(crate) fn each_tap<U>(phase: &Phase, value: impl Fn(&[super::lower::Tap]) -> U) -> Vec<U> {
     let counts: Vec<usize> = phase.iter().map(|a| a.taps.len()).collect();
@@ -41,7 +35,7 @@ pub(crate) fn each_tap<U>(phase: &Phase, value: impl Fn(&[super::lower::Tap]) ->
             for (a, &i) in index.iter().enumerate() {
                 taps[a] = phase[a].taps[i];
             }
-            crate::view::advance(&mut index, &counts);
+            advance(&mut index, &counts);
             value(&taps)
         })
         .collect()
@@ -62,11 +56,14 @@ pub(crate) fn pack<T: Element>(
     packed: &mut [T],
     workers: &mut Workers<'_>,
 ) {
-    let offsets = kernel_offsets(lowered, phase, &kernel);
+    let rank = phase.len();
+    let counts: [usize; MAX_RANK] = std::array::from_fn(|a| phase.get(a).map_or(1, |axis| axis.taps.len()));
+    let taps: usize = counts.iter().product();
     let panels = lowered.outer.div_ceil(rows);
-    let length = offsets.len() * rows;
+    let length = lowered.inner * taps * rows;
     let shape = [lowered.groups * panels, length];
     let Ok(out) = ViewMut::new(packed, &shape, &[length as isize, 1], 0) else { return };
+    let inner_stride = kernel.at.strides()[usize::from(!lowered.transposed)];
     let outer_stride = kernel.at.strides()[usize::from(lowered.transposed)];
     workers.tiles(out, &[1, length], |mut tile, _| {
         let (group, panel) = (tile.start()[0] / panels, tile.start()[0] % panels);
@@ -78,8 +75,13 @@ pub(crate) fn pack<T: Element>(
             kernel.at.channel(group * lowered.outer + first, 0)
         };
         let present = rows.min(lowered.outer - first);
-        for (weights, &offset) in tile.row(&[0, 0], length).chunks_exact_mut(rows).zip(&offsets) {
-            let mut at = base + offset;
+        let mut tap = [0; MAX_RANK];
+        for (k, weights) in tile.row(&[0, 0], length).chunks_exact_mut(rows).enumerate() {
+            let mut at = base + (k / taps) as isize * inner_stride;
+            for a in 0..rank {
+                at += kernel.at.step(a, phase[a].taps[tap[a]].index);
+            }
+            advance(&mut tap[..rank], &counts[..rank]);
             for weight in &mut weights[..present] {
                 let w = kernel.data[at as usize];
                 *weight = if lowered.conjugate { w.conj() } else { w };
@@ -92,5 +94,9 @@ pub(crate) fn pack<T: Element>(
 
 /// The largest divisor of `outer` that is a multiple of `rows` and at most `most`; `outer` where there is none.
 pub(crate) fn channel_block(outer: usize, rows: usize, most: usize) -> usize {
-    (1..=outer.min(most) / rows).rev().map(|n| n * rows).find(|b| outer % b == 0).unwrap_or(outer)
+    if outer > 1 << 20 {
+        // No layer has so many; the search would take long.
+        return outer;
+    }
+    (1..=outer.min(most) / rows).rev().map(|n| n * rows).find(|&b| outer.is_multiple_of(b)).unwrap_or(outer)
 }

@@ -71,17 +71,16 @@ impl Boxes {
 /// Adds the parts up, in order, where the result belongs. They lie as (part, output channel, input channel, tap).
 fn add_up<T: Element>(call: Call<'_, '_, T>, parts: &[T], count: usize) {
     let out: ViewMut<'_, T> = call.out;
-    let shape: Vec<usize> = out.shape().to_vec();
-    let axes = shape.len();
-    let each: usize = shape.iter().product();
-    let at = Strided::dense(&shape, Default::default());
+    let axes = out.shape().len();
+    let (each, last) = (out.at.elements(), out.shape()[axes - 1]);
+    let at = Strided::dense(out.shape(), Default::default());
     let mut tile = [1; MAX_AXES];
     tile[axes - 1] = usize::MAX;
     call.workers.tiles(out, &tile[..axes], |mut tile, _| {
         let mut start = [0; MAX_AXES];
         start[..axes].copy_from_slice(tile.start());
         let from = at.element(&start[..axes]);
-        tile.write_with(&[0; MAX_AXES][..axes], shape[axes - 1], |i| {
+        tile.write_with(&[0; MAX_AXES][..axes], last, |i| {
             (1..count).fold(parts[from + i], |sum, p| sum + parts[p * each + from + i])
         });
     });

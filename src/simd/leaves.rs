@@ -162,7 +162,7 @@ impl<T> Product<'_, T> {
     fn check(&self, lanes: usize) {
         let Self { rows, columns, pitch, .. } = *self;
         assert!(matches!(rows, 1 | 2 | 4 | 8), "rows are a power of two up to 8");
-        assert!(columns > 0 && columns % lanes == 0, "columns are whole registers");
+        assert!(columns > 0 && columns.is_multiple_of(lanes), "columns are whole registers");
         assert!(self.terms <= self.offsets.len(), "an offset for each term");
         assert!(self.weights.len() == rows * self.terms, "as many weights as rows and terms");
         assert!(self.offsets.largest + columns <= self.source.len(), "the source reaches as far as the offsets");
@@ -173,7 +173,7 @@ impl<T> Product<'_, T> {
 impl<T> Dots<'_, T> {
     /// Everything that the loops take on trust.
     fn check(&self, lanes: usize) {
-        assert!(self.gradient.len() % lanes == 0, "the gradient is whole registers");
+        assert!(self.gradient.len().is_multiple_of(lanes), "the gradient is whole registers");
         assert!(
             self.offsets.largest + self.gradient.len() <= self.source.len(),
             "the source reaches as far as the offsets"
@@ -221,7 +221,7 @@ unsafe fn product<V: Vector, const REGISTERS: usize>(call: Product<'_, V::Lane>)
 /// As [`product`]; the tile lies within the columns.
 #[inline(always)]
 unsafe fn tile<V: Vector, const M: usize, const N: usize>(call: &Product<'_, V::Lane>, at: usize) -> usize {
-    // SAFETY (of the whole body): `check` has seen that the largest offset and all columns lie within the source, that
+    // SAFETY: `check` has seen that the largest offset and all columns lie within the source, that
     // there are M weights for each offset, and that M rows of all columns lie within the output, which nothing else
     // borrows.
     unsafe {
@@ -288,7 +288,7 @@ unsafe fn some_dots<V: Vector, const N: usize>(call: &Dots<'_, V::Lane>, first: 
 where
     V::Lane: std::ops::AddAssign,
 {
-    // SAFETY (of the whole body): `check` has seen that the gradient's length from the largest offset on lies within the
+    // SAFETY: `check` has seen that the gradient's length from the largest offset on lies within the
     // source, that the gradient is whole registers, and that there is a sum for each offset, which nothing else borrows.
     unsafe {
         let (gradient, out) = (call.gradient.as_ptr(), call.out.as_ptr().cast_mut().add(first));

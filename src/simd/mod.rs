@@ -9,7 +9,7 @@ mod vector;
 pub use leaves::Kernels;
 pub(crate) use leaves::{Dots, Offsets, Product};
 pub(crate) use memory::{Line, elements, elements_mut, split};
-pub(crate) use scan::{all_finite, finite_row};
+pub(crate) use scan::all_finite;
 pub(crate) use tiles::{TileMut, Workers};
 
 use std::sync::OnceLock;

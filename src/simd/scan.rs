@@ -23,7 +23,7 @@ pub(crate) fn all_finite<T: Element>(view: View<'_, T>) -> bool {
 }
 
 /// Zero times a finite number is zero, times any other NaN, and NaN stays in a sum: no branch in the loop.
-pub(crate) fn finite_row<T: Element>(row: &[T]) -> bool {
+fn finite_row<T: Element>(row: &[T]) -> bool {
     let parts: &[T::Real] = bytemuck::cast_slice(row);
     let zero = <T::Real as Default>::default();
     let mut chunks = parts.chunks_exact(32);

@@ -191,21 +191,6 @@ impl<T: Copy> TileMut<'_, T> {
         }
     }
 
-    /// Changes the `len` elements along the last axis from `index` on.
-    pub(crate) fn update(&mut self, index: &[usize], len: usize, change: impl Fn(usize, T) -> T) {
-        if len == 0 {
-            return;
-        }
-        let (at, stride) = (self.at(index, len), self.strides[self.axes - 1]);
-        for i in 0..len {
-            // SAFETY: `at` has checked all `len` elements at the axis' stride; nobody else reads or writes this box.
-            unsafe {
-                let y = at.offset(i as isize * stride);
-                *y = change(i, *y);
-            }
-        }
-    }
-
     /// Sets every element.
     pub(crate) fn fill(&mut self, value: T) {
         let (axes, shape) = (self.axes, self.shape);

@@ -133,7 +133,7 @@ mod tests {
     fn good_sizes_are_the_next_smooth_numbers() {
         let smooth = |mut n: usize| {
             for p in [2, 3, 5] {
-                while n % p == 0 {
+                while n.is_multiple_of(p) {
                     n /= p;
                 }
             }

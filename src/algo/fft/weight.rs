@@ -33,7 +33,8 @@ pub(super) struct Division {
 
 impl Division {
     pub(super) fn new(geometry: &Geometry, lanes: usize, size: usize) -> Self {
-        let divisor = |n: usize, most: usize| (1..=n.min(most.max(1))).rev().find(|d| n.is_multiple_of(*d)).unwrap_or(1);
+        let divisor =
+            |n: usize, most: usize| (1..=n.min(most.max(1))).rev().find(|d| n.is_multiple_of(*d)).unwrap_or(1);
         let room = HELD / geometry.block.saturating_mul(size).max(1);
         let side = room.max(1).isqrt();
         let mut inputs = divisor(geometry.group_in, side);

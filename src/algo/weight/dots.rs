@@ -71,7 +71,7 @@ impl WeightDots {
         }
         let isa = Isa::detect();
         let outputs = problem.out_channels / problem.groups;
-        let outer = (1..=outputs.min(CHANNELS)).rev().find(|d| outputs % d == 0).unwrap_or(1);
+        let outer = (1..=outputs.min(CHANNELS)).rev().find(|&d| outputs.is_multiple_of(d)).unwrap_or(1);
         let items = problem.groups * (outputs / outer) * (problem.in_channels / problem.groups);
         let boxes = Boxes::new(problem, extent, items);
         let block = PhaseBlock::new(&phase, &boxes.extent[..problem.rank()], 1, 0)?;

@@ -56,7 +56,8 @@ impl WeightPatches {
         let rows = rows(isa, outputs);
         let width = width::<T>(isa, rows);
         // Blocks that divide their channels, so that none straddles a group.
-        let divisor = |n: usize, most: usize| (1..=n.min(most.max(1))).rev().find(|d| n % d == 0).unwrap_or(1);
+        let divisor =
+            |n: usize, most: usize| (1..=n.min(most.max(1))).rev().find(|&d| n.is_multiple_of(d)).unwrap_or(1);
         let outer = divisor(outputs, CHANNELS);
         let inner = divisor(inputs, COLUMNS / taps);
         let items = problem.groups * (outputs / outer) * (inputs / inner);
