@@ -100,6 +100,8 @@ impl Division {
 #[derive(Debug)]
 pub(super) struct Forward<R> {
     problem: Problem,
+    /// How the plain kernel lies among the packed ones.
+    kernel: Strided,
     geometry: Geometry,
     transform: Transform<R>,
 }
@@ -139,7 +141,8 @@ impl<R: Element<Real = R> + sealed::Real> Forward<R> {
     /// The geometry has been checked by the estimate.
     pub(super) fn new(problem: &Problem, transform: &[usize]) -> Result<Self, String> {
         let geometry = Geometry::new(problem, transform)?;
-        Ok(Self { problem: problem.clone(), geometry, transform: Transform::new(transform) })
+        let kernel = Strided::dense(&problem.kernel_shape(), Default::default());
+        Ok(Self { problem: problem.clone(), kernel, geometry, transform: Transform::new(transform) })
     }
 
     fn division<T: Element<Real = R>>(&self) -> Division {
@@ -230,8 +233,7 @@ impl<T: Element> Execute<T> for Forward<T::Real> {
     fn run(&self, call: Call<'_, '_, T>) {
         let (g, d) = (&self.geometry, self.division::<T>());
         let packed = self.packed::<T>(call.second.packed());
-        let shape = self.problem.kernel_shape();
-        let kernel = View { data: packed.plain, at: Strided::dense(&shape, Default::default()) };
+        let kernel = View { data: packed.plain, at: self.kernel };
         let terms = Terms::new(&self.problem, call.first, kernel);
         let source = Source { view: call.first, boundary: g.boundary };
         let mut tile = [1; MAX_AXES];
