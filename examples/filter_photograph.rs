@@ -4,8 +4,8 @@
 //! cargo run --release --example filter_photograph edges.png [PICTURE.png]
 //! ```
 //!
-//! The picture is smoothed with a binomial kernel, the derivatives along both axes are taken by Sobel's kernels, and the
-//! gradient's magnitude is written, white where it is largest.
+//! The picture is smoothed with a binomial kernel, the derivatives along both axes are taken by Sobel's kernels, and
+//! the gradient's magnitude is written, white where it is largest.
 
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! The direct sum: a block of the input is gathered once, then every tap reads it where it lies.
 //!
-//! A block holds, for each channel that is summed over, the samples that a tile of results needs, boundary included. Where
-//! the step is larger than one, the samples are sorted by their residue on each axis, so that a tap's samples for
+//! A block holds, for each channel that is summed over, the samples that a tile of results needs, boundary included.
+//! Where the step is larger than one, the samples are sorted by their residue on each axis, so that a tap's samples for
 //! consecutive results lie side by side. The product's leaf then reads a tap's samples at an offset; no sample is
 //! stored twice. Rows are either computed one by one or, where they are short, in one run over the gaps between them.
 
@@ -288,8 +288,8 @@ pub(crate) fn slower<T: Element>(isa: Isa) -> f64 {
 }
 
 impl PhaseBlock {
-    /// How a tile of `count` results is computed: in one run over the last two axes where that wastes less than a run for
-    /// every row.
+    /// How a tile of `count` results is computed: in one run over the last two axes where that wastes less than a run
+    /// for every row.
     fn runs(&self, count: &[usize], lanes: usize) -> Runs {
         let rank = count.len();
         let last = count[rank - 1];

@@ -11,8 +11,8 @@ use crate::view::{MAX_AXES, Strided, View, ViewMut, advance};
 /// Seconds to add one element of the extended gradient to its place.
 const SECONDS_AN_ELEMENT: f64 = 1.5e-9;
 
-/// The problem whose result is folded: zero outside, and every position that a tap reads part of the input. `None` where
-/// nothing needs folding.
+/// The problem whose result is folded: zero outside, and every position that a tap reads part of the input. `None`
+/// where nothing needs folding.
 pub(crate) fn extended(problem: &Problem) -> Option<Problem> {
     if problem.pass != Pass::InputGradient || !problem.boundary.reads_data() {
         return None;

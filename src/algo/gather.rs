@@ -33,8 +33,8 @@ pub(crate) struct Source<'a, T> {
 }
 
 impl<T: Element> Source<'_, T> {
-    /// Copies the block of channel `(n, c)` that `spans` tell, one an axis, each value through `map`. Outside the data zeros or the boundary's
-    /// constant are written, through `map` too.
+    /// Copies the block of channel `(n, c)` that `spans` tell, one an axis, each value through `map`. Outside the data
+    /// zeros or the boundary's constant are written, through `map` too.
     pub(crate) fn gather<U: Copy>(
         &self,
         (n, c): (usize, usize),

@@ -1,7 +1,7 @@
 //! A matrix product of the weights with patches of the input, which are packed straight into the product's panels.
 //!
-//! The matrix of patches, a row for every tap of every channel and a column for every result, is never built: a block of
-//! some rows by some columns of it is packed at a time, in panels as wide as the product's leaf keeps in registers.
+//! The matrix of patches, a row for every tap of every channel and a column for every result, is never built: a block
+//! of some rows by some columns of it is packed at a time, in panels as wide as the product's leaf keeps in registers.
 
 use super::cost::{Estimate, running_sum_error};
 use super::direct::{SECONDS_AN_ELEMENT, share_channels, slower};

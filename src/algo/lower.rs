@@ -1,9 +1,9 @@
 //! Forward pass and input gradient as one: a correlation of a source at unit or larger steps.
 //!
-//! Both are sums `result[first + j·every] = Σ_{c, tap} weight[tap] · source[j·step + offset(tap)]` along every axis. In the forward pass the
-//! step is the stride. In the input gradient the source is the output gradient, and the results fall into as many
-//! phases as the stride has residues: `gx[i]` reads those taps for which `i + padding - tap·dilation` is a multiple of the
-//! stride, at unit steps. No zeros are multiplied.
+//! Both are sums `result[first + j·every] = Σ_{c, tap} weight[tap] · source[j·step + offset(tap)]` along every axis. In
+//! the forward pass the step is the stride. In the input gradient the source is the output gradient, and the results
+//! fall into as many phases as the stride has residues: `gx[i]` reads those taps for which `i + padding - tap·dilation`
+//! is a multiple of the stride, at unit steps. No zeros are multiplied.
 
 use std::collections::HashMap;
 

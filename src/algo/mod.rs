@@ -66,8 +66,8 @@ pub(crate) trait Execute<T: Element>: Send + Sync + Debug {
     /// Whether the second operand may hold infinities and NaN and the NaN rule still be kept.
     fn takes_non_finite(&self) -> bool;
 
-    /// Packs or transforms the kernel; `packed` has the length that [`needs`](Self::needs) says and holds anything. Not called
-    /// for weight gradients.
+    /// Packs or transforms the kernel; `packed` has the length that [`needs`](Self::needs) says and holds anything. Not
+    /// called for weight gradients.
     fn pack(&self, kernel: View<'_, T>, packed: &mut [Line], workers: &mut Workers<'_>);
 
     /// Computes every element of the result.

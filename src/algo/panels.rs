@@ -7,8 +7,8 @@ use crate::view::{View, ViewMut, advance};
 
 use super::lower::{Lowered, Phase};
 
-/// The rows of a tile for `outer` channels: as many as fit without too many idle ones. A tile of few rows spends more on
-/// its columns' loads than on its sums.
+/// The rows of a tile for `outer` channels: as many as fit without too many idle ones. A tile of few rows spends more
+/// on its columns' loads than on its sums.
 pub(crate) fn rows(isa: Isa, outer: usize) -> usize {
     let cost = |m: usize| outer.div_ceil(m) as f64 * (m as f64 + 0.6);
     [8, 4, 2, 1].into_iter().filter(|&m| m <= isa.rows()).min_by(|&a, &b| cost(a).total_cmp(&cost(b))).unwrap_or(1)

@@ -1,9 +1,9 @@
-//! The weight gradient as a reduction of its own, in two ways: a matrix product of the output gradient with patches of the
-//! input, both packed pixel by pixel, and dot products of rows where they lie, for few channels.
+//! The weight gradient as a reduction of its own, in two ways: a matrix product of the output gradient with patches of
+//! the input, both packed pixel by pixel, and dot products of rows where they lie, for few channels.
 //!
-//! Both cut the outputs of all batch entries into boxes, and the boxes into a number of parts that depends on the problem
-//! alone. A part's sums go to shared memory, from where they are added up in order: the same bits on any number of
-//! threads.
+//! Both cut the outputs of all batch entries into boxes, and the boxes into a number of parts that depends on the
+//! problem alone. A part's sums go to shared memory, from where they are added up in order: the same bits on any number
+//! of threads.
 
 pub(crate) mod dots;
 pub(crate) mod patches;

@@ -17,7 +17,8 @@ use std::hash::{Hash, Hasher};
 /// | `Wrap` | `b c d \| abcd \| a b c` | `wrap` | `wrap` | `BORDER_WRAP` | `circular` |
 ///
 /// An extension longer than the data goes on in the same way, as often as is needed. `Mirror` of a single sample
-/// repeats it. Under `Zero` a tap outside the data contributes nothing at all, even where the tap is infinite or NaN; under
+/// repeats it. Under `Zero` a tap outside the data contributes nothing at all, even where the tap is infinite or NaN;
+/// under
 /// `Constant(0.0)` it contributes its product with zero.
 ///
 /// ```

@@ -19,7 +19,8 @@ pub const MAX_RANK: usize = 6;
 /// Which of the three computations of a layer.
 ///
 /// With input `x`, kernel `w` and output `y`, the forward pass is a linear map of each of `x` and `w`; the gradients
-/// are its adjoints: for every `g`, `⟨y, g⟩ = ⟨x, gx⟩` and, where the kernel is not conjugated, `⟨y, g⟩ = ⟨w, gw⟩`, with
+/// are its adjoints: for every `g`, `⟨y, g⟩ = ⟨x, gx⟩` and, where the kernel is not conjugated, `⟨y, g⟩ = ⟨w, gw⟩`,
+/// with
 /// `⟨a, b⟩ = Σ a·conj(b)`. They are what PyTorch calls `grad_input` and `grad_weight`.
 ///
 /// ```

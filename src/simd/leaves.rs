@@ -2,16 +2,16 @@
 //!
 //! # The product
 //!
-//! One loop serves the direct sum and the matrix product alike: a tile of `M` output channels by `N` registers of columns,
-//! kept in registers over the whole sum,
+//! One loop serves the direct sum and the matrix product alike: a tile of `M` output channels by `N` registers of
+//! columns, kept in registers over the whole sum,
 //!
 //! ```text
 //! out[m][j] (+)= Σ_i weights[i][m] · source[offsets[i] + j]         m < M, j < N · LANES
 //! ```
 //!
-//! In the direct sum the offsets say where tap `i` of input channel `c` finds its samples in a block of the input; in the matrix
-//! product they are multiples of the width of a packed panel. A column costs one load for every `M` multiply-adds and a
-//! weight one broadcast for every `N`.
+//! In the direct sum the offsets say where tap `i` of input channel `c` finds its samples in a block of the input; in
+//! the matrix product they are multiples of the width of a packed panel. A column costs one load for every `M`
+//! multiply-adds and a weight one broadcast for every `N`.
 //!
 //! # The dot products
 //!
@@ -182,8 +182,8 @@ impl<T> Dots<'_, T> {
     }
 }
 
-/// All tiles of a product on a machine with `REGISTERS` of them. The more rows, the fewer columns: the sums, a register for each of the
-/// columns and one weight must find room.
+/// All tiles of a product on a machine with `REGISTERS` of them. The more rows, the fewer columns: the sums, a register
+/// for each of the columns and one weight must find room.
 ///
 /// # Safety
 /// The call has been [checked](Product::check), and the machine has `V`'s instruction set.
@@ -289,7 +289,8 @@ where
     V::Lane: std::ops::AddAssign,
 {
     // SAFETY: `check` has seen that the gradient's length from the largest offset on lies within the
-    // source, that the gradient is whole registers, and that there is a sum for each offset, which nothing else borrows.
+    // source, that the gradient is whole registers, and that there is a sum for each offset, which nothing else
+    // borrows.
     unsafe {
         let (gradient, out) = (call.gradient.as_ptr(), call.out.as_ptr().cast_mut().add(first));
         let mut from = [call.source.as_ptr(); N];

@@ -17,8 +17,8 @@ impl Line {
     }
 }
 
-// SAFETY: the only field is an array of bytes as long as the alignment, so there is no padding, and every bit pattern is
-// valid.
+// SAFETY: the only field is an array of bytes as long as the alignment, so there is no padding, and every bit pattern
+// is valid.
 unsafe impl bytemuck::Zeroable for Line {}
 // SAFETY: as above; the type is Copy and 'static and holds no pointer.
 unsafe impl bytemuck::Pod for Line {}

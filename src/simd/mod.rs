@@ -28,7 +28,8 @@ pub enum Isa {
 }
 
 impl Isa {
-    /// The widest that the machine has; a narrower one where the environment variable `FALTUNG_ISA` names it (`portable`,
+    /// The widest that the machine has; a narrower one where the environment variable `FALTUNG_ISA` names it
+    /// (`portable`,
     /// `avx2`, `avx512`), which is how tests reach them all. Looked up once.
     pub(crate) fn detect() -> Self {
         static FOUND: OnceLock<Isa> = OnceLock::new();

@@ -20,9 +20,9 @@ impl<'a> Workers<'a> {
         Self { scratch, lines, count }
     }
 
-    /// Cuts `out` into boxes of `tile`, smaller at the far ends, and calls `work` once for each, with scratch that holds
-    /// anything. Neither the boxes nor what is written in them may depend on the number of workers or on the order in
-    /// which they come: then the bits do not either.
+    /// Cuts `out` into boxes of `tile`, smaller at the far ends, and calls `work` once for each, with scratch that
+    /// holds anything. Neither the boxes nor what is written in them may depend on the number of workers or on the
+    /// order in which they come: then the bits do not either.
     pub(crate) fn tiles<T: Copy + Send>(
         &mut self,
         out: ViewMut<'_, T>,
@@ -65,8 +65,8 @@ struct TiledMut<'a, T> {
     lifetime: PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: the pointer stands for a `&mut [T]`, which may be shared among threads as boxes that do not overlap: `tile` is
-// unsafe and asks its caller to take no box twice.
+// SAFETY: the pointer stands for a `&mut [T]`, which may be shared among threads as boxes that do not overlap: `tile`
+// is unsafe and asks its caller to take no box twice.
 unsafe impl<T: Send> Sync for TiledMut<'_, T> {}
 
 impl<'a, T: Copy> TiledMut<'a, T> {
@@ -113,7 +113,8 @@ impl<'a, T: Copy> TiledMut<'a, T> {
             offset += start[a] as isize * self.strides[a];
         }
         TileMut {
-            // SAFETY: `start` lies within the array's shape, whose every element the view has checked to lie in its slice.
+            // SAFETY: `start` lies within the array's shape, whose every element the view has checked to lie in its
+            // slice.
             data: unsafe { self.data.offset(offset) },
             axes: self.axes,
             start,
@@ -179,8 +180,8 @@ impl<T: Copy> TileMut<'_, T> {
         }
         let (at, stride) = (self.at(index, len), self.strides[self.axes - 1]);
         if stride == 1 {
-            // SAFETY: `at` has checked that `len` elements from there on, at stride 1, lie in this box, which nobody else
-            // reads or writes while it lives.
+            // SAFETY: `at` has checked that `len` elements from there on, at stride 1, lie in this box, which nobody
+            // else reads or writes while it lives.
             let row = unsafe { std::slice::from_raw_parts_mut(at, len) };
             row.iter_mut().enumerate().for_each(|(i, y)| *y = value(i));
         } else {

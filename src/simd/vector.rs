@@ -6,8 +6,8 @@
 /// in; see [`leaves`](super::leaves).
 ///
 /// # Safety
-/// All methods ask that the machine has the implementor's instruction set; those that take pointers, that they are valid
-/// for [`LANES`](Self::LANES) elements, aligned as an element is.
+/// All methods ask that the machine has the implementor's instruction set; those that take pointers, that they are
+/// valid for [`LANES`](Self::LANES) elements, aligned as an element is.
 pub(super) trait Vector: Copy {
     /// A lane.
     type Lane: Copy;

@@ -10,7 +10,8 @@ use crate::element::{Element, sealed};
 /// Columns that are transformed at once along an axis that is not the last.
 pub(crate) const COLUMNS: usize = 16;
 
-/// Elements between the columns of a group: they must not all fall into one set of the cache where extents are powers of two.
+/// Elements between the columns of a group: they must not all fall into one set of the cache where extents are powers
+/// of two.
 const PAD: usize = 8;
 
 /// The forward and the inverse transform of a contiguous block, neither of them normalised.

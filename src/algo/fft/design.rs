@@ -124,7 +124,8 @@ fn scratch(transform: &[usize]) -> usize {
     longest.saturating_mul(if smooth { 2 } else { 6 }).saturating_add(transform::columns(transform))
 }
 
-/// Rounding errors of the transforms are relative to the root mean square of the spectra, and grow with their logarithm.
+/// Rounding errors of the transforms are relative to the root mean square of the spectra, and grow with their
+/// logarithm.
 fn error(problem: &Problem, geometry: &Geometry) -> f64 {
     let depth = (geometry.block.max(2) as f64).log2();
     let terms = match problem.pass {
@@ -139,8 +140,8 @@ fn error_growth(terms: f64) -> f64 {
     1.0 + 0.2 * terms.max(1.0).sqrt()
 }
 
-/// How much longer rows of this size take than those of powers of two do: rustfft's fast butterflies want several factors of
-/// two and few others.
+/// How much longer rows of this size take than those of powers of two do: rustfft's fast butterflies want several
+/// factors of two and few others.
 fn roughness(n: usize) -> f64 {
     let odd = n >> n.trailing_zeros().min(usize::BITS - 1);
     let few_twos = if n.is_multiple_of(8) { 1.0 } else { 1.5 };

@@ -40,7 +40,8 @@ impl Axis {
         if self.backward { self.span - 1 - tap } else { tap }
     }
 
-    /// The window of the tile that begins at result `start`: the source's samples in it, and where the first of them goes.
+    /// The window of the tile that begins at result `start`: the source's samples in it, and where the first of them
+    /// goes.
     pub(super) fn window(&self, start: usize) -> (Span, usize) {
         let from = self.base + (start * self.every) as isize;
         let up = self.up as isize;
@@ -133,7 +134,8 @@ impl Geometry {
         }
     }
 
-    /// Which kernel, in the order of memory, joins result channel `result` and the `source`th source channel of its group.
+    /// Which kernel, in the order of memory, joins result channel `result` and the `source`th source channel of its
+    /// group.
     pub(super) fn kernel(&self, result: usize, source: usize) -> usize {
         match self.pass {
             Pass::InputGradient => {

@@ -1,8 +1,8 @@
 //! The convolution theorem: overlap-save in tiles of any size, up to the whole field, along all axes at once.
 //!
-//! Forward passes and input gradients are both sliding sums over a dense axis, `y[q] = Σ_k w[k] · u[q + e(k)]`; what stride
-//! and dilation do is in the geometry of the axes. Real data go in pairs: one tile in the real and one in the imaginary
-//! part of a complex transform. Since the kernel is real, both answers fall out.
+//! Forward passes and input gradients are both sliding sums over a dense axis, `y[q] = Σ_k w[k] · u[q + e(k)]`; what
+//! stride and dilation do is in the geometry of the axes. Real data go in pairs: one tile in the real and one in the
+//! imaginary part of a complex transform. Since the kernel is real, both answers fall out.
 
 mod design;
 mod forward;

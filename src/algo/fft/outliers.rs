@@ -1,4 +1,5 @@
-//! What must not go through a transform: a sample that is infinite or NaN, or so loud that its rounding errors drown others.
+//! What must not go through a transform: a sample that is infinite or NaN, or so loud that its rounding errors drown
+//! others.
 
 use crate::element::{Element, Scalar, sealed};
 
@@ -84,7 +85,8 @@ pub(super) fn is_outlier<T: Element>(value: T, limit: T::Real) -> bool {
     !(size(re) <= limit && size(im) <= limit && value.is_finite())
 }
 
-/// The binary exponent of a magnitude, 0 of zero, never so far out that a power of two of it would not be a normal number.
+/// The binary exponent of a magnitude, 0 of zero, never so far out that a power of two of it would not be a normal
+/// number.
 pub(super) fn exponent<R: Element<Real = R>>(magnitude: R) -> i32 {
     let value = magnitude.to_f64().0;
     if value == 0.0 || !value.is_finite() {

@@ -1,4 +1,5 @@
-//! Weight gradients: the correlation of two fields, its spectra summed over tiles and batch before one inverse transform.
+//! Weight gradients: the correlation of two fields, its spectra summed over tiles and batch before one inverse
+//! transform.
 
 use num_complex::Complex;
 
@@ -159,8 +160,8 @@ struct Run<'a, T: Element> {
 }
 
 impl<T: Element> Run<'_, T> {
-    /// Sums up, over some pairs of tiles, the products of spectra of the output channels from `first` and of `inputs` input
-    /// channels from `second` on.
+    /// Sums up, over some pairs of tiles, the products of spectra of the output channels from `first` and of `inputs`
+    /// input channels from `second` on.
     fn accumulate(
         &self,
         first: usize,
