@@ -8,9 +8,11 @@
 pub(crate) mod dots;
 pub(crate) mod patches;
 
-use super::Call;
+use super::gather::Source;
+use super::{Call, Second};
 use crate::element::Element;
-use crate::problem::{MAX_RANK, Problem};
+use crate::problem::{Boundary, MAX_RANK, Problem};
+use crate::simd::{self, Line, TileMut};
 use crate::view::{MAX_AXES, Strided, ViewMut};
 
 /// Parts, that is results beside one another in shared memory, at the most.
@@ -68,26 +70,39 @@ impl Boxes {
     }
 }
 
-/// Adds the parts up, in order, where the result belongs. They lie as (part, output channel, input channel, tap).
-fn add_up<T: Element>(call: Call<'_, '_, T>, parts: &[T], count: usize) {
-    let out: ViewMut<'_, T> = call.out;
+/// Runs `work` on every (part, block of `outer` output channels, block of `inner` input channels), each with all `taps`, and
+/// adds the parts up where the result belongs. The parts lie in shared memory as (part, output channel, input channel,
+/// tap).
+fn in_parts<T: Element>(
+    problem: &Problem,
+    boxes: &Boxes,
+    call: Call<'_, '_, T>,
+    [outer, inner, taps]: [usize; 3],
+    work: impl Fn(&Source<'_, T>, &Source<'_, T>, TileMut<'_, T>, &mut [Line]) + Sync,
+) {
+    let Second::Plain(gradient) = call.second else { return };
+    let input = Source { view: call.first, boundary: problem.boundary };
+    let gradient = Source { view: gradient, boundary: Boundary::Zero };
+    let (out, each) = (call.out, problem.in_channels / problem.groups);
+    let elements = out.at.elements();
+    let mut shared = call.shared;
+    let parts = simd::split::<T>(&mut shared, boxes.parts * elements);
+    let at = Strided::dense(&[boxes.parts, problem.out_channels, each, taps], Default::default());
+    call.workers.tiles(ViewMut { data: &mut *parts, at }, &[1, outer, inner, taps], |tile, scratch| {
+        work(&input, &gradient, tile, scratch);
+    });
     let axes = out.shape().len();
-    let (each, last) = (out.at.elements(), out.shape()[axes - 1]);
+    let last = out.shape()[axes - 1];
     let at = Strided::dense(out.shape(), Default::default());
     let mut tile = [1; MAX_AXES];
     tile[axes - 1] = usize::MAX;
+    let parts = &*parts;
     call.workers.tiles(out, &tile[..axes], |mut tile, _| {
         let mut start = [0; MAX_AXES];
         start[..axes].copy_from_slice(tile.start());
         let from = at.element(&start[..axes]);
         tile.write_with(&[0; MAX_AXES][..axes], last, |i| {
-            (1..count).fold(parts[from + i], |sum, p| sum + parts[p * each + from + i])
+            (1..boxes.parts).fold(parts[from + i], |sum, p| sum + parts[p * elements + from + i])
         });
     });
-}
-
-/// The parts as an array of (part, output channel, input channel, tap).
-fn parts_view<T: Element>(parts: &mut [T], shape: [usize; 4]) -> ViewMut<'_, T> {
-    let at = Strided::dense(&shape, Default::default());
-    ViewMut { data: parts, at }
 }

@@ -2,15 +2,15 @@
 //!
 //! The gaps between the gradient's rows hold zeros, so that a whole box is one run.
 
-use super::{Boxes, add_up, parts_view};
+use super::{Boxes, in_parts};
 use crate::algo::cost::{Estimate, running_sum_error};
 use crate::algo::definition::Definition;
 use crate::algo::direct::{PhaseBlock, SECONDS_AN_ELEMENT, check_tile, slower};
 use crate::algo::gather::{Source, Span};
 use crate::algo::lower::{Lowered, Phase};
-use crate::algo::{Call, Execute, Needs, Second};
+use crate::algo::{Call, Execute, Needs};
 use crate::element::Element;
-use crate::problem::{Boundary, MAX_RANK, Pass, Problem};
+use crate::problem::{MAX_RANK, Pass, Problem};
 use crate::simd::{self, Dots, Isa, Line, Workers};
 use crate::view::View;
 
@@ -120,23 +120,14 @@ impl<T: Element> Execute<T> for WeightDots {
     fn pack(&self, _: View<'_, T>, _: &mut [Line], _: &mut Workers<'_>) {}
 
     fn run(&self, call: Call<'_, '_, T>) {
-        let Second::Plain(gradient) = call.second else { return };
         // The zeros between the gradient's rows would be multiplied with what is not finite.
         if !simd::all_finite(call.first) {
             return self.definition.run(call);
         }
-        let p = &self.problem;
-        let mut shared = &mut *call.shared;
-        let parts = simd::split::<T>(&mut shared, self.boxes.parts * call.out.at.elements());
-        let taps = self.block.taps();
-        let view = parts_view(parts, [self.boxes.parts, p.out_channels, p.in_channels / p.groups, taps]);
-        let input = Source { view: call.first, boundary: p.boundary };
-        let gradient = Source { view: gradient, boundary: Boundary::Zero };
-        call.workers.tiles(view, &[1, self.outer, 1, taps], |tile, scratch| {
-            self.tile(&input, &gradient, tile, scratch);
+        let blocks = [self.outer, 1, self.block.taps()];
+        in_parts(&self.problem, &self.boxes, call, blocks, |input, gradient, tile, scratch| {
+            self.tile(input, gradient, tile, scratch);
         });
-        let (workers, out, first, second) = (call.workers, call.out, call.first, call.second);
-        add_up(Call { first, second, out, shared: &mut [], workers }, parts, self.boxes.parts);
     }
 }
 

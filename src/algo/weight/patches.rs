@@ -1,16 +1,16 @@
 //! The matrix product: rows are output channels, columns the (input channel, tap) of the kernel, the sum goes over
 //! pixels.
 
-use super::{Boxes, add_up, parts_view};
+use super::{Boxes, in_parts};
 use crate::algo::cost::{Estimate, running_sum_error};
 use crate::algo::direct::slower;
 use crate::algo::gather::{Source, Span};
 use crate::algo::im2col::{check_block, cut};
 use crate::algo::lower::MOST_TAPS;
 use crate::algo::panels::{rows, width};
-use crate::algo::{Call, Execute, Needs, Second};
+use crate::algo::{Call, Execute, Needs};
 use crate::element::Element;
-use crate::problem::{Boundary, MAX_RANK, Problem};
+use crate::problem::{MAX_RANK, Problem};
 use crate::simd::{self, Isa, Line, Offsets, Product, Workers};
 use crate::view::{View, advance};
 
@@ -110,19 +110,10 @@ impl<T: Element> Execute<T> for WeightPatches {
     fn pack(&self, _: View<'_, T>, _: &mut [Line], _: &mut Workers<'_>) {}
 
     fn run(&self, call: Call<'_, '_, T>) {
-        let Second::Plain(gradient) = call.second else { return };
-        let p = &self.problem;
-        let mut shared = &mut *call.shared;
-        let result = call.out.at.elements();
-        let parts = simd::split::<T>(&mut shared, self.boxes.parts * result);
-        let view = parts_view(parts, [self.boxes.parts, p.out_channels, p.in_channels / p.groups, self.taps]);
-        let input = Source { view: call.first, boundary: p.boundary };
-        let gradient = Source { view: gradient, boundary: Boundary::Zero };
-        call.workers.tiles(view, &[1, self.outer, self.inner, self.taps], |tile, scratch| {
-            self.tile(&input, &gradient, tile, scratch);
+        let blocks = [self.outer, self.inner, self.taps];
+        in_parts(&self.problem, &self.boxes, call, blocks, |input, gradient, tile, scratch| {
+            self.tile(input, gradient, tile, scratch);
         });
-        let (workers, out, first, second) = (call.workers, call.out, call.first, call.second);
-        add_up(Call { first, second, out, shared: &mut [], workers }, parts, self.boxes.parts);
     }
 }
 
