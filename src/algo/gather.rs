@@ -25,6 +25,15 @@ impl Span {
     }
 }
 
+/// The pitches of a block of these extents without gaps, the last axis fastest.
+pub(crate) fn dense_pitches(extents: &[usize]) -> [usize; MAX_RANK] {
+    let mut pitches = [1; MAX_RANK];
+    for a in (1..extents.len()).rev() {
+        pitches[a - 1] = pitches[a] * extents[a];
+    }
+    pitches
+}
+
 /// A source with what lies outside it.
 #[derive(Clone, Copy)]
 pub(crate) struct Source<'a, T> {

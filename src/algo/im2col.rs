@@ -5,7 +5,7 @@
 
 use super::cost::{Estimate, running_sum_error};
 use super::direct::{SECONDS_AN_ELEMENT, share_channels, slower};
-use super::gather::{Source, Span};
+use super::gather::{Source, Span, dense_pitches};
 use super::lower::{Lowered, Phase};
 use super::panels::{channel_block, each_tap, pack, packed_len, rows, width};
 use super::{Call, Execute, Needs};
@@ -220,10 +220,7 @@ impl Im2col {
         count[..rank].copy_from_slice(&tile.shape()[2..]);
         let one: usize = count[..rank].iter().product();
         let columns = one * entries;
-        let mut pitches = [1; MAX_RANK];
-        for a in (0..rank - 1).rev() {
-            pitches[a] = pitches[a + 1] * count[a + 1];
-        }
+        let pitches = dense_pitches(&count[..rank]);
         let taps = made.taps.len();
         let terms = lowered.inner * taps;
         let panels = lowered.outer.div_ceil(*rows);

@@ -4,7 +4,7 @@
 use super::{Boxes, in_parts};
 use crate::algo::cost::{Estimate, running_sum_error};
 use crate::algo::direct::slower;
-use crate::algo::gather::{Source, Span};
+use crate::algo::gather::{Source, Span, dense_pitches};
 use crate::algo::im2col::{check_block, cut};
 use crate::algo::lower::MOST_TAPS;
 use crate::algo::panels::{rows, width};
@@ -146,10 +146,7 @@ impl WeightPatches {
         for index in self.boxes.part(part) {
             let at = self.boxes.get(index);
             let pixels: usize = at.count.iter().product();
-            let mut pitches = [1; MAX_RANK];
-            for a in (0..rank - 1).rev() {
-                pitches[a] = pitches[a + 1] * at.count[a + 1];
-            }
+            let pitches = dense_pitches(&at.count[..rank]);
             let spans: [Span; MAX_RANK] = std::array::from_fn(|a| Span {
                 start: at.start[a] as isize,
                 step: 1,
