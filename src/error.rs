@@ -118,6 +118,15 @@ impl Error {
         Self::Parse { text: cut, reason: reason.to_string() }
     }
 
+    /// An [`Error::Other`] around an error of a library below.
+    #[cold]
+    pub(crate) fn other(
+        doing: impl Into<Cow<'static, str>>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync + 'static>>,
+    ) -> Self {
+        Self::Other { doing: doing.into(), source: source.into() }
+    }
+
     #[cold]
     pub(crate) fn unsupported(algorithm: &'static str, reason: impl Into<Cow<'static, str>>) -> Self {
         Self::Unsupported { algorithm: algorithm.into(), reason: reason.into() }

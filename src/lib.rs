@@ -49,13 +49,21 @@
 struct Readme;
 
 mod algo;
+#[cfg(feature = "audio")]
+pub mod audio;
 mod element;
 mod error;
+#[cfg(any(feature = "audio", feature = "image"))]
+mod file;
 pub mod filter;
+#[cfg(feature = "image")]
+pub mod image;
 mod plan;
 mod problem;
 pub mod reference;
 mod simd;
+#[cfg(feature = "text")]
+pub mod text;
 mod transform;
 mod view;
 

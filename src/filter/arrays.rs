@@ -82,8 +82,7 @@ pub(super) fn copy<'a, T: Element, D: Dimension>(array: &ArrayRef<T, D>, room: &
 
 /// A dense array over a slice.
 pub(super) fn dense_mut<T, D: Dimension>(dim: D, room: &mut [T]) -> Result<ArrayViewMut<'_, T, D>> {
-    ArrayViewMut::from_shape(dim, room)
-        .map_err(|e| Error::Other { doing: "laying an array over the workspace".into(), source: Box::new(e) })
+    ArrayViewMut::from_shape(dim, room).map_err(|e| Error::other("laying an array over the workspace", e))
 }
 
 /// The dimension of a shape whose length is the dimension's.

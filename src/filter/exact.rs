@@ -184,10 +184,7 @@ fn by_digits<I: Integer, H: Integer, O: Integer, D: Dimension, K: Dimension, E: 
     if let Some(v) = wrong {
         return Err(Error::NotRepresentable { value: v.to_string(), element: O::NAME });
     }
-    total
-        .mapv(O::narrow)
-        .into_dimensionality()
-        .map_err(|e| Error::Other { doing: "giving the sums their rank".into(), source: Box::new(e) })
+    total.mapv(O::narrow).into_dimensionality().map_err(|e| Error::other("giving the sums their rank", e))
 }
 
 /// Digit `i` of a number in digits of so many bits, each with the number's sign.

@@ -24,9 +24,12 @@ mod calls;
 mod convention;
 mod convolution;
 mod exact;
+pub mod fir;
 mod geometry;
 mod integer;
+pub mod named;
 mod plan;
+pub mod resample;
 mod settings;
 
 pub use calls::{

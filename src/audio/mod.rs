@@ -1,0 +1,1 @@
+//! Sounds: WAV files to and from arrays, and rooms laid over them.

@@ -1,0 +1,1 @@
+//! Finite impulse responses: their design, their frequency response, and signals through them.

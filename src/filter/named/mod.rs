@@ -1,0 +1,1 @@
+//! The filters that have a name, on arrays of any rank.

@@ -1,0 +1,1 @@
+//! Pictures through filters: the crate [`image`](::image)'s pictures and plain frames.

@@ -1,0 +1,1 @@
+//! Sentences to arrays: tokens, vocabularies, embedding tables, and convolution over them.
