@@ -1,5 +1,6 @@
 //! The instruction sets: which of them runs, the leaves that are written for them, and every `unsafe` of the crate.
 
+pub(crate) mod fourier;
 mod leaves;
 mod memory;
 mod scan;
@@ -9,7 +10,7 @@ mod vector;
 pub use leaves::Kernels;
 pub(crate) use leaves::{Dots, Offsets, Product};
 pub(crate) use memory::{Line, elements, elements_mut, split};
-pub(crate) use scan::all_finite;
+pub(crate) use scan::{Levels, all_finite, levels};
 pub(crate) use tiles::{TileMut, Workers};
 
 use std::sync::OnceLock;

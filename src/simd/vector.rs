@@ -47,7 +47,7 @@ macro_rules! x86_vectors {
     ($real:ident, $complex:ident, $t:ty, $register:ty, $lanes:expr, $zero:ident, $load:ident, $store:ident, $splat:ident,
      $fma:ident, $mul:ident, $add:ident, $fmaddsub:ident, $swap:expr, $even:expr, $odd:expr) => {
         #[derive(Clone, Copy)]
-        pub(in crate::simd) struct $real($register);
+        pub(in crate::simd) struct $real(pub(in crate::simd) $register);
 
         impl Vector for $real {
             type Lane = $t;
@@ -230,7 +230,7 @@ pub(super) mod portable {
 
     /// Sixteen bytes.
     #[derive(Clone, Copy)]
-    pub(in crate::simd) struct Lanes<T, const N: usize>([T; N]);
+    pub(in crate::simd) struct Lanes<T, const N: usize>(pub(in crate::simd) [T; N]);
 
     macro_rules! portable_vector {
         ($t:ty, $lanes:expr, |$w:ident, $x:ident, $s:ident| $mul_add:expr) => {

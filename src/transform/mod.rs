@@ -1,127 +1,290 @@
-//! Fourier transforms of blocks of any rank, on the rows of rustfft.
+//! Fourier transforms of blocks of any rank, made for convolution: their frequencies are in no particular order.
 
-use std::sync::Arc;
+use std::ops::Range;
 
-use num_complex::Complex;
-use rustfft::{Fft, FftPlanner};
+use crate::element::{Element, Scalar, sealed};
+use crate::problem::MAX_RANK;
+use crate::simd::fourier::{Columns, Ends, Levels, MOST_LANES, Planes, Products, Rows};
+use crate::simd::{Isa, Line};
 
-use crate::element::{Element, sealed};
+/// What a block holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Samples {
+    /// Real numbers: along the last axis the first half in the plane of real parts, the second in that of imaginary
+    /// ones. What wraps around along that axis changes its sign.
+    Real,
+    Complex,
+}
 
-/// Columns that are transformed at once along an axis that is not the last.
-pub(crate) const COLUMNS: usize = 16;
+/// How the samples of a block lie in its two planes.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    samples: Samples,
+    rank: usize,
+    /// Samples along each axis.
+    extents: [usize; MAX_RANK],
+    /// Numbers from one index of an axis to the next, in a plane.
+    pitches: [usize; MAX_RANK],
+    /// Numbers that the axes take of a plane.
+    used: usize,
+}
 
-/// Elements between the columns of a group: they must not all fall into one set of the cache where extents are powers
-/// of two.
-const PAD: usize = 8;
+impl Layout {
+    /// That of so many samples along each axis, of elements of so many bytes a part; or why there is none.
+    pub(crate) fn new(extents: &[usize], samples: Samples, bytes: usize) -> Result<Self, String> {
+        let rank = extents.len();
+        for (a, &n) in extents.iter().enumerate() {
+            let unit = if a + 1 == rank { unit(samples) } else { 1 };
+            if n == 0 || !is_good(n / unit) || !n.is_multiple_of(unit) {
+                return Err(format!(
+                    "its transform of {n} along axis {a} is not {unit} times factors of 2, 3, 5 and 7"
+                ));
+            }
+        }
+        let mut this = Self { samples, rank, extents: [1; MAX_RANK], pitches: [1; MAX_RANK], used: 0 };
+        this.extents[..rank].copy_from_slice(extents);
+        let line = Line::BYTES / bytes;
+        let too_large = || "its transform is larger than any memory".to_string();
+        let mut used = this.row();
+        for a in (0..rank - 1).rev() {
+            // An odd number of cache lines, so that the column does not fall into a few sets of the cache.
+            this.pitches[a] = if (used / line).is_multiple_of(2) { used + line } else { used };
+            used += this.pitches[a].checked_mul(extents[a] - 1).filter(|&n| n <= LARGEST).ok_or_else(too_large)?;
+        }
+        this.used = used;
+        if used > LARGEST {
+            return Err(too_large());
+        }
+        Ok(this)
+    }
 
-/// The forward and the inverse transform of a contiguous block, neither of them normalised.
+    /// Numbers of a row in each plane.
+    pub(crate) fn row(&self) -> usize {
+        self.extents[self.rank - 1] / if self.samples == Samples::Real { 2 } else { 1 }
+    }
+
+    /// Numbers of a plane: the samples, gaps between them, and room behind.
+    pub(crate) fn plane(&self) -> usize {
+        self.used + MOST_LANES * MOST_LANES
+    }
+
+    /// Numbers of a block: two planes.
+    pub(crate) fn block(&self) -> usize {
+        2 * self.plane()
+    }
+
+    pub(crate) fn extents(&self) -> &[usize] {
+        &self.extents[..self.rank]
+    }
+
+    /// Numbers from one index of axis `a` to the next.
+    pub(crate) fn pitch(&self, a: usize) -> usize {
+        self.pitches[a]
+    }
+
+    /// Where in a block the sample at `index` of the last axis lies whose row begins at `row`: of complex samples the
+    /// real part.
+    pub(crate) fn place(&self, row: usize, index: usize) -> usize {
+        let half = self.row();
+        if index < half { row + index } else { row + index - half + self.plane() }
+    }
+
+    /// The stretches of the last axis whose samples lie behind one another: (first sample, samples, the first one's
+    /// place in a block). Of complex samples the real parts and the imaginary ones.
+    pub(crate) fn stretches(&self) -> [(usize, usize, usize); 2] {
+        let n = self.row();
+        let second = if self.samples == Samples::Real { n } else { 0 };
+        [(0, n, 0), (second, n, self.plane())]
+    }
+
+    /// How the samples lie.
+    pub(crate) fn samples(&self) -> Samples {
+        self.samples
+    }
+
+    /// The dense index along each axis of the number at `place` of a block, of complex samples of either part.
+    pub(crate) fn index(&self, place: usize) -> [usize; MAX_RANK] {
+        let (mut index, mut rest) = ([0; MAX_RANK], place % self.plane());
+        for a in 0..self.rank - 1 {
+            index[a] = rest / self.pitches[a];
+            rest %= self.pitches[a];
+        }
+        let second = self.samples == Samples::Real && place >= self.plane();
+        index[self.rank - 1] = rest + if second { self.row() } else { 0 };
+        index
+    }
+
+    /// The rows of a block, each in both planes: the numbers that are no gaps.
+    pub(crate) fn rows<'a, R>(&self, starts: &'a [usize], block: &'a [R]) -> impl Iterator<Item = [&'a [R]; 2]> {
+        let (n, plane) = (self.row(), self.plane());
+        starts.iter().map(move |&start| [&block[start..][..n], &block[plane + start..][..n]])
+    }
+
+    /// Where the rows of a plane begin.
+    fn starts(&self) -> Vec<usize> {
+        let mut starts = vec![0];
+        for a in 0..self.rank - 1 {
+            let pitch = self.pitches[a];
+            starts = starts.iter().flat_map(|s| (0..self.extents[a]).map(move |i| s + i * pitch)).collect();
+        }
+        starts
+    }
+}
+
+/// The forward and the inverse transform of a block, neither of them normalised.
 pub(crate) struct Transform<R> {
-    shape: Vec<usize>,
-    forward: Vec<Arc<dyn Fft<R>>>,
-    inverse: Vec<Arc<dyn Fft<R>>>,
-    /// Elements of scratch for rustfft itself.
-    inner: usize,
-    columns: usize,
+    isa: Isa,
+    layout: Layout,
+    levels: Vec<Levels<R>>,
+    ends: Ends<R>,
+    starts: Vec<usize>,
 }
 
 impl<R> std::fmt::Debug for Transform<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Transform").field(&self.shape).finish()
+        f.debug_tuple("Transform").field(&self.layout.extents()).finish()
     }
 }
 
 impl<R: Element<Real = R> + sealed::Real> Transform<R> {
-    pub(crate) fn new(shape: &[usize]) -> Self {
-        let mut planner = FftPlanner::new();
-        let forward: Vec<_> = shape.iter().map(|&n| planner.plan_fft_forward(n)).collect();
-        let inverse: Vec<_> = shape.iter().map(|&n| planner.plan_fft_inverse(n)).collect();
-        let inner = forward.iter().chain(&inverse).map(|fft| fft.get_inplace_scratch_len()).max().unwrap_or(0);
-        Self { shape: shape.to_vec(), forward, inverse, inner, columns: columns(shape) }
-    }
-
-    /// Elements of scratch that a transform takes.
-    pub(crate) fn scratch(&self) -> usize {
-        self.inner + self.columns
-    }
-
-    pub(crate) fn forward(&self, block: &mut [Complex<R>], scratch: &mut [Complex<R>]) {
-        self.passes(&self.forward, block, scratch);
-    }
-
-    pub(crate) fn inverse(&self, block: &mut [Complex<R>], scratch: &mut [Complex<R>]) {
-        self.passes(&self.inverse, block, scratch);
-    }
-
-    fn passes(&self, rows: &[Arc<dyn Fft<R>>], block: &mut [Complex<R>], scratch: &mut [Complex<R>]) {
-        let (scratch, columns) = scratch[..self.scratch()].split_at_mut(self.inner);
-        let last = self.shape.len() - 1;
-        if self.shape[last] > 1 {
-            rows[last].process_with_scratch(block, scratch);
+    pub(crate) fn new(isa: Isa, layout: Layout) -> Result<Self, String> {
+        let number = <R as Scalar>::from_f64;
+        let last = layout.rank - 1;
+        let mut levels = Vec::with_capacity(layout.rank);
+        let mut turns = Vec::new();
+        for a in 0..layout.rank {
+            let (rows, root) = match layout.samples {
+                _ if a < last => (layout.extents[a], 0.0),
+                Samples::Real => (layout.row() / R::lanes(isa), 0.25),
+                Samples::Complex => (layout.row() / R::lanes(isa), 0.0),
+            };
+            let (level, rest) = Levels::new(rows, root, number).ok_or("a prime factor above 7")?;
+            levels.push(level);
+            turns = rest;
         }
-        let mut inner = self.shape[last];
-        for a in (0..last).rev() {
-            let n = self.shape[a];
-            if n > 1 {
-                for slab in block.chunks_exact_mut(n * inner) {
-                    along_columns(&*rows[a], slab, inner, columns, scratch);
-                }
-            }
-            inner *= n;
+        let (ends, starts) = (Ends::new(isa, &turns, number), layout.starts());
+        Ok(Self { isa, layout, levels, ends, starts })
+    }
+
+    pub(crate) fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// Where the rows of a plane begin.
+    pub(crate) fn starts(&self) -> &[usize] {
+        &self.starts
+    }
+
+    /// What the inverse of the forward transform must be multiplied by.
+    pub(crate) fn scale(&self) -> f64 {
+        let last = self.layout.rank - 1;
+        1.0 / (self.layout.extents[..last].iter().product::<usize>() as f64 * self.layout.row() as f64)
+    }
+
+    pub(crate) fn forward(&self, block: &mut [R]) {
+        for a in 0..self.layout.rank - 1 {
+            self.columns(a, block, false);
         }
+        self.rows(block, false);
+    }
+
+    pub(crate) fn inverse(&self, block: &mut [R]) {
+        self.rows(block, true);
+        for a in (0..self.layout.rank - 1).rev() {
+            self.columns(a, block, true);
+        }
+    }
+
+    fn rows(&self, block: &mut [R], back: bool) {
+        let levels = &self.levels[self.layout.rank - 1];
+        let (planes, room) = (planes(block), self.layout.used);
+        R::rows(self.isa, Rows { planes, levels, ends: &self.ends, starts: &self.starts, room, back });
+    }
+
+    fn columns(&self, axis: usize, block: &mut [R], back: bool) {
+        let layout = &self.layout;
+        if layout.extents[axis] == 1 {
+            return;
+        }
+        // Gaps are columns too, of anything.
+        let inner = (axis + 1..layout.rank - 1).map(|a| (layout.extents[a] - 1) * layout.pitches[a]).sum::<usize>();
+        let width = inner + layout.row();
+        let outer = layout.extents[..axis].iter().product::<usize>();
+        let rows = self.starts.len() / outer;
+        for &start in self.starts.iter().step_by(rows) {
+            let mut whole = planes(block);
+            let planes = whole.from(start);
+            let (levels, pitch) = (&self.levels[axis], layout.pitches[axis]);
+            R::columns(self.isa, Columns { planes, levels, width, pitch, back });
+        }
+    }
+
+    /// Adds up some of the products of spectra: `sum += first · second`, of `second` the conjugate if asked for; or, if
+    /// nothing is to be added to, `sum = first · second`. The range is one of a plane's numbers.
+    pub(crate) fn multiply(&self, range: Range<usize>, sum: &mut [R], [first, second]: [&[R]; 2], how: Product) {
+        let half = self.layout.plane();
+        let (re, im) = sum.split_at_mut(half);
+        let call = Products {
+            sum: Planes { re: &mut re[range.clone()], im: &mut im[range.clone()] },
+            first: [&first[range.clone()], &first[half..][range.clone()]],
+            second: [&second[range.clone()], &second[half..][range.clone()]],
+            conjugate: how.conjugate,
+            add: how.add,
+        };
+        R::products(self.isa, call);
     }
 }
 
-/// Elements that a group of columns takes, on the longest axis but the last.
-pub(crate) fn columns(shape: &[usize]) -> usize {
-    let longest = shape[..shape.len() - 1].iter().max().copied().unwrap_or(0);
-    if longest > 1 { longest.saturating_add(PAD).saturating_mul(COLUMNS) } else { 0 }
+/// How spectra are multiplied.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Product {
+    /// Whether it is by the conjugate of the second.
+    pub(crate) conjugate: bool,
+    /// Whether it is added to what is there.
+    pub(crate) add: bool,
 }
 
-/// Transforms every column of a slab, the rows of which have `width` elements.
-fn along_columns<R: Element<Real = R> + sealed::Real>(
-    fft: &dyn Fft<R>,
-    slab: &mut [Complex<R>],
-    width: usize,
-    columns: &mut [Complex<R>],
-    scratch: &mut [Complex<R>],
-) {
-    let n = slab.len() / width;
-    let pitch = n + PAD;
-    for start in (0..width).step_by(COLUMNS) {
-        let count = COLUMNS.min(width - start);
-        for i in 0..n {
-            let row = &slab[i * width + start..][..count];
-            for (column, &v) in columns.chunks_exact_mut(pitch).zip(row) {
-                column[i] = v;
-            }
-        }
-        for column in columns.chunks_exact_mut(pitch).take(count) {
-            fft.process_with_scratch(&mut column[..n], scratch);
-        }
-        for i in 0..n {
-            let row = &mut slab[i * width + start..][..count];
-            for (column, v) in columns.chunks_exact(pitch).zip(row) {
-                *v = column[i];
-            }
+fn planes<R>(block: &mut [R]) -> Planes<'_, R> {
+    let (re, im) = block.split_at_mut(block.len() / 2);
+    Planes { re, im }
+}
+
+/// Transforms larger than this are refused: no machine holds them.
+const LARGEST: usize = 1 << 36;
+
+/// What the last axis of a transform is a multiple of.
+pub(crate) fn unit(samples: Samples) -> usize {
+    MOST_LANES * if samples == Samples::Real { 2 } else { 1 }
+}
+
+/// Whether there are transforms along an axis of this many rows.
+fn is_good(mut n: usize) -> bool {
+    for prime in [2, 3, 5, 7] {
+        while n.is_multiple_of(prime) && n > 1 {
+            n /= prime;
         }
     }
+    n == 1
 }
 
-/// The smallest number from `n` on with no prime factor above 5; `n` itself where that is beyond any memory.
+/// The smallest number from `n` on with no prime factor above 7; `n` itself where that is beyond any memory.
 pub(crate) fn good_size(n: usize) -> usize {
     if n > 1 << 48 {
         return n;
     }
     let mut best = n.next_power_of_two();
-    let mut fives = 1;
-    while fives < best {
-        let mut odd = fives;
-        while odd < best {
-            let size = odd * n.div_ceil(odd).next_power_of_two();
-            best = best.min(size);
-            odd *= 3;
+    let mut sevens = 1;
+    while sevens < best {
+        let mut fives = sevens;
+        while fives < best {
+            let mut odd = fives;
+            while odd < best {
+                best = best.min(odd * n.div_ceil(odd).next_power_of_two());
+                odd *= 3;
+            }
+            fives *= 5;
         }
-        fives *= 5;
+        sevens *= 7;
     }
     best
 }
@@ -132,33 +295,141 @@ mod tests {
 
     #[test]
     fn good_sizes_are_the_next_smooth_numbers() {
-        let smooth = |mut n: usize| {
-            for p in [2, 3, 5] {
-                while n.is_multiple_of(p) {
-                    n /= p;
-                }
-            }
-            n == 1
-        };
         for n in 1..3000 {
-            let expected = (n..).find(|&m| smooth(m)).expect("powers of two never end");
+            let expected = (n..).find(|&m| is_good(m)).expect("powers of two never end");
             assert_eq!(good_size(n), expected);
         }
     }
 
+    fn sets() -> Vec<Isa> {
+        let mut sets = vec![Isa::Portable];
+        #[cfg(target_arch = "x86_64")]
+        match Isa::detect() {
+            Isa::Avx512 => sets.extend([Isa::Avx2, Isa::Avx512]),
+            Isa::Avx2 => sets.push(Isa::Avx2),
+            Isa::Portable => {}
+        }
+        sets
+    }
+
+    /// Convolves two sparse blocks by transforms and by the definition.
+    fn check<R: Element<Real = R> + sealed::Real>(isa: Isa, extents: &[usize], samples: Samples) {
+        let layout = Layout::new(extents, samples, size_of::<R>()).expect("a layout");
+        let transform = Transform::<R>::new(isa, layout.clone()).expect("a transform");
+        let count: usize = extents.iter().product();
+        let parts = if samples == Samples::Real { 1 } else { 2 };
+        let row = |index: &[usize]| (0..extents.len() - 1).map(|a| index[a] * layout.pitch(a)).sum::<usize>();
+        let last = extents.len() - 1;
+        // A dense block of small numbers, and another of five.
+        let number = |i: usize, seed: usize| ((i * 7919 + seed * 104_729) % 17) as f64 - 8.0;
+        let dense = |i: usize| [number(i, 1), if parts == 2 { number(i, 2) } else { 0.0 }];
+        let sparse: Vec<(usize, [f64; 2])> = (0..5)
+            .map(|k| (k * count / 5 + k % 3, [number(k, 3), if parts == 2 { number(k, 4) } else { 0.0 }]))
+            .collect();
+        let at = |flat: usize| {
+            let mut index = vec![0; extents.len()];
+            let mut rest = flat;
+            for a in (0..extents.len()).rev() {
+                index[a] = rest % extents[a];
+                rest /= extents[a];
+            }
+            index
+        };
+        let fill = |values: &mut dyn FnMut(usize) -> [f64; 2]| {
+            let mut block = vec![<R as Scalar>::from_f64(f64::NAN); layout.block()];
+            for flat in 0..count {
+                let (index, value) = (at(flat), values(flat));
+                let place = layout.place(row(&index), index[last]);
+                block[place] = <R as Scalar>::from_f64(value[0]);
+                if parts == 2 {
+                    block[place + layout.plane()] = <R as Scalar>::from_f64(value[1]);
+                }
+            }
+            block
+        };
+        let mut first = fill(&mut |i| dense(i));
+        let mut second =
+            fill(&mut |i| sparse.iter().find(|(place, _)| *place == i).map_or([0.0; 2], |(_, value)| *value));
+        transform.forward(&mut first);
+        transform.forward(&mut second);
+        let mut sum = vec![<R as Scalar>::from_f64(f64::NAN); layout.block()];
+        for add in [false, true] {
+            let how = Product { conjugate: false, add };
+            transform.multiply(0..layout.plane(), &mut sum, [&first, &second], how);
+        }
+        transform.inverse(&mut sum);
+        let mut to = vec![0; extents.len()];
+        for flat in 0..count {
+            let mut expected = [0.0; 2];
+            for (place, w) in &sparse {
+                let (mut from, tap) = (vec![0; extents.len()], at(*place));
+                let mut sign = 2.0;
+                for a in 0..extents.len() {
+                    from[a] = (to[a] + extents[a] - tap[a]) % extents[a];
+                    if a == last && to[a] < tap[a] && samples == Samples::Real {
+                        sign = -sign;
+                    }
+                }
+                let x = dense(from.iter().zip(extents).fold(0, |flat, (i, n)| flat * n + i));
+                expected[0] += sign * (x[0] * w[0] - x[1] * w[1]);
+                expected[1] += sign * (x[0] * w[1] + x[1] * w[0]);
+            }
+            let place = layout.place(row(&to), to[last]);
+            let given = [sum[place], sum[if parts == 2 { place + layout.plane() } else { place }]]
+                .map(|x| x.to_f64().0 * transform.scale());
+            let tolerance = 1e4 * R::DTYPE.epsilon();
+            for part in 0..parts {
+                assert!(
+                    (given[part] - expected[part]).abs() < tolerance,
+                    "{isa:?} {extents:?} {samples:?} at {to:?}: {given:?}, expected {expected:?}"
+                );
+            }
+            crate::view::advance(&mut to, extents);
+        }
+    }
+
     #[test]
-    fn there_and_back_again() {
-        for shape in [&[12][..], &[5, 7], &[3, 20, 4], &[1, 6, 1, 9]] {
-            let transform = Transform::<f64>::new(shape);
-            let block: Vec<_> =
-                (0..shape.iter().product::<usize>()).map(|i| Complex::new(i as f64, (i * i % 11) as f64)).collect();
-            let (mut there, mut scratch) = (block.clone(), vec![Complex::new(f64::NAN, 0.0); transform.scratch()]);
-            transform.forward(&mut there, &mut scratch);
-            let sum: Complex<f64> = block.iter().sum();
-            assert!((there[0] - sum).norm() < 1e-9);
-            transform.inverse(&mut there, &mut scratch);
-            let n = block.len() as f64;
-            assert!(there.iter().zip(&block).all(|(a, b)| (a / n - b).norm() < 1e-9));
+    fn products_of_spectra_are_convolutions() {
+        let shapes: &[&[usize]] = &[
+            &[32],
+            &[64],
+            &[96],
+            &[160],
+            &[224],
+            &[256],
+            &[512],
+            &[1024],
+            &[2048],
+            &[4096 * 3],
+            &[32768],
+            &[81920],
+            &[3, 32],
+            &[5, 96],
+            &[7, 64],
+            &[16, 32],
+            &[20, 160],
+            &[1, 64],
+            &[2, 3, 32],
+            &[6, 5, 96],
+            &[8, 8, 64],
+            &[2, 2, 3, 32],
+            &[400, 32],
+            &[1200, 64],
+        ];
+        for isa in sets() {
+            for extents in shapes {
+                for samples in [Samples::Real, Samples::Complex] {
+                    check::<f32>(isa, extents, samples);
+                    check::<f64>(isa, extents, samples);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn sizes_without_transforms_are_refused() {
+        for extents in [&[0][..], &[16], &[48], &[11, 32], &[352], &[1 << 30, 1 << 30, 32]] {
+            assert!(Layout::new(extents, Samples::Real, 4).is_err(), "{extents:?}");
         }
     }
 }

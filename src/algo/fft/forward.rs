@@ -1,31 +1,28 @@
 //! Forward passes and input gradients.
 
-use std::fmt::Debug;
-
-use num_complex::Complex;
-
+use super::blocks::{self, Each, Window};
 use super::geometry::Geometry;
-use super::outliers::{Levels, exponent, is_outlier, power};
-use super::{DEFINITION, lanes, multiply_add, take};
-use crate::algo::gather::{Source, Span};
+use super::outliers::{exponent, power, threshold};
+use super::{DEFINITION, take};
+use crate::algo::gather::Source;
 use crate::algo::{Call, Execute, Needs, Second};
 use crate::element::{Element, Scalar, sealed};
 use crate::problem::{MAX_RANK, Problem};
 use crate::reference::Terms;
-use crate::simd::{self, Line, TileMut, Workers};
-use crate::transform::Transform;
+use crate::simd::{self, Isa, Line, TileMut, Workers};
+use crate::transform::{Product, Samples, Transform};
 use crate::view::{MAX_AXES, Strided, View, ViewMut, advance};
 
-/// Pairs of tiles that one item of work transforms, at the most: each kernel's spectrum is read once for them all.
-const PAIRS: usize = 4;
+/// Tiles that one item of work transforms, at the most: each kernel's spectrum is read once for them all.
+const TILES: usize = 8;
 
-/// Bytes of spectra that an item holds beyond one pair of tiles.
+/// Bytes of spectra that an item holds beyond one tile.
 const HELD: usize = 1 << 20;
 
 /// Frequencies that are multiplied at a time, so that the kernel's stay near.
 const FREQUENCIES: usize = 512;
 
-/// Samples further from 1 than this power of two, or than their partner by as much, are scaled.
+/// Samples further from 1 than this power of two are scaled.
 const FAR: i32 = 16;
 
 /// How the work is divided.
@@ -34,8 +31,8 @@ pub(super) struct Division {
     /// Batch entries, and tiles along each axis, of one item.
     pub(super) batch: usize,
     pub(super) tiles: [usize; MAX_RANK],
-    /// Pairs of tiles, the last of them perhaps half empty.
-    pub(super) pairs: usize,
+    /// Tiles of one item in all.
+    pub(super) count: usize,
     /// Result channels of one item: a divisor of those of a group.
     pub(super) channels: usize,
     /// Outliers that are remembered in an item.
@@ -43,12 +40,12 @@ pub(super) struct Division {
 }
 
 impl Division {
-    /// `size` bytes an element of the transform, two lanes for real elements.
-    pub(super) fn new(geometry: &Geometry, lanes: usize, size: usize) -> Self {
+    /// `bytes` bytes a part of an element.
+    pub(super) fn new(geometry: &Geometry, bytes: usize) -> Self {
         let (results, sources) = geometry.channels();
-        let bytes = geometry.block.saturating_mul(sources).saturating_mul(size).max(1);
-        let most = if results > 1 { (HELD / bytes).clamp(1, PAIRS) } else { 1 };
-        let target = lanes * (1 << most.ilog2());
+        let bytes = geometry.block().saturating_mul(sources).saturating_mul(bytes).max(1);
+        let most = if results > 1 { (HELD / bytes).clamp(1, TILES) } else { 1 };
+        let target = 1 << most.ilog2();
         let (mut tiles, mut batch, mut count) = ([1; MAX_RANK], 1, 1);
         while count < target {
             let left = |a: &usize| geometry.axes[*a].tiles().div_ceil(tiles[*a]);
@@ -73,26 +70,25 @@ impl Division {
                 None => break,
             }
         }
-        let outliers = (geometry.block / 16).clamp(4, 4096) * sources.min(64);
-        Self { batch, tiles, pairs: count.div_ceil(lanes), channels, outliers }
+        let outliers = (geometry.samples() / 16).clamp(4, 4096) * sources.min(64);
+        Self { batch, tiles, count, channels, outliers }
     }
 
-    pub(super) fn needs(&self, geometry: &Geometry, scratch: usize, element: usize, complex: usize) -> Needs {
+    /// `element` bytes an element, `part` a part of it.
+    pub(super) fn needs(&self, geometry: &Geometry, element: usize, part: usize) -> Needs {
         let (_, sources) = geometry.channels();
-        let block = |count: usize, bytes: usize| count.saturating_mul(bytes).div_ceil(Line::BYTES);
-        let spectra = geometry.kernels().saturating_mul(geometry.block);
+        let lines = |count: usize, bytes: usize| count.saturating_mul(bytes).div_ceil(Line::BYTES);
+        let spectra = geometry.kernels().saturating_mul(geometry.block());
         let channels = geometry.channels().0 * geometry.groups;
-        let packed = block(channels, complex / 2)
-            .saturating_add(block(geometry.kernels().saturating_mul(geometry.taps()), element))
-            .saturating_add(block(spectra, complex));
-        let held = self.pairs.saturating_mul(sources).saturating_mul(geometry.block);
-        let sums = self.pairs.saturating_mul(geometry.block);
-        let worker = block(held, complex)
-            .saturating_add(block(sums, complex))
-            .saturating_add(block(scratch, complex))
-            .saturating_add(block(self.outliers, element))
-            .saturating_add(block(self.outliers, 8))
-            .saturating_add(block(2 * self.pairs, 8));
+        let packed = lines(channels, part)
+            .saturating_add(lines(geometry.kernels().saturating_mul(geometry.taps()), element))
+            .saturating_add(lines(spectra, part));
+        let sums = self.count.saturating_mul(geometry.block());
+        let worker = lines(sums.saturating_mul(sources), part)
+            .saturating_add(lines(sums, part))
+            .saturating_add(lines(self.outliers, element))
+            .saturating_add(lines(self.outliers, 8))
+            .saturating_add(lines(self.count, 8));
         Needs { packed, shared: 0, worker: worker.max(DEFINITION) }
     }
 }
@@ -112,7 +108,7 @@ struct Packed<'a, T, R> {
     /// The power of two by which each result channel's spectra are too small.
     exponents: &'a [R],
     plain: &'a [T],
-    spectra: &'a [Complex<R>],
+    spectra: &'a [R],
 }
 
 /// What becomes of one tile.
@@ -142,11 +138,12 @@ impl<R: Element<Real = R> + sealed::Real> Forward<R> {
     pub(super) fn new(problem: &Problem, transform: &[usize]) -> Result<Self, String> {
         let geometry = Geometry::new(problem, transform)?;
         let kernel = Strided::dense(&problem.kernel_shape(), Default::default());
-        Ok(Self { problem: problem.clone(), kernel, geometry, transform: Transform::new(transform) })
+        let transform = Transform::new(Isa::detect(), geometry.layout.clone())?;
+        Ok(Self { problem: problem.clone(), kernel, geometry, transform })
     }
 
-    fn division<T: Element<Real = R>>(&self) -> Division {
-        Division::new(&self.geometry, lanes::<T>(), size_of::<Complex<R>>())
+    fn division(&self) -> Division {
+        Division::new(&self.geometry, size_of::<R>())
     }
 
     fn packed<'a, T: Element<Real = R>>(&self, lines: &'a [Line]) -> Packed<'a, T, R> {
@@ -157,7 +154,7 @@ impl<R: Element<Real = R> + sealed::Real> Forward<R> {
         Packed {
             exponents: &simd::elements(head)[..channels],
             plain: &simd::elements(plain)[..elements],
-            spectra: &simd::elements(spectra)[..g.kernels() * g.block],
+            spectra: &simd::elements(spectra)[..g.kernels() * g.block()],
         }
     }
 
@@ -166,12 +163,8 @@ impl<R: Element<Real = R> + sealed::Real> Forward<R> {
         let (g, taps) = (&self.geometry, self.geometry.taps());
         let sources = g.channels().1;
         for (channel, e) in exponents.iter_mut().enumerate() {
-            let mut levels = Levels::<R>::silent();
-            for c in 0..sources {
-                let kernel = &plain[g.kernel(channel, c) * taps..][..taps];
-                levels.add(bytemuck::cast_slice(kernel), 1);
-            }
-            let found = exponent(levels.loudest[0]);
+            let kernels = (0..sources).map(|c| bytemuck::cast_slice(&plain[g.kernel(channel, c) * taps..][..taps]));
+            let found = exponent(simd::levels::<R>(Isa::detect(), kernels).loudest);
             *e = <R as Scalar>::from_f64(if found.abs() > FAR { found as f64 } else { 0.0 });
         }
     }
@@ -179,8 +172,7 @@ impl<R: Element<Real = R> + sealed::Real> Forward<R> {
 
 impl<T: Element> Execute<T> for Forward<T::Real> {
     fn needs(&self) -> Needs {
-        let division = self.division::<T>();
-        division.needs(&self.geometry, self.transform.scratch(), size_of::<T>(), size_of::<Complex<T::Real>>())
+        self.division().needs(&self.geometry, size_of::<T>(), size_of::<T::Real>())
     }
 
     fn takes_non_finite(&self) -> bool {
@@ -192,46 +184,50 @@ impl<T: Element> Execute<T> for Forward<T::Real> {
         let taps = g.taps();
         let exponents: &mut [T::Real] = take(&mut packed, g.channels().0 * g.groups);
         let plain: &mut [T] = take(&mut packed, g.kernels() * taps);
-        let spectra: &mut [Complex<T::Real>] = take(&mut packed, g.kernels() * g.block);
+        let spectra: &mut [T::Real] = take(&mut packed, g.kernels() * g.block());
         kernel.copy_to(plain);
         self.exponents(plain, exponents);
         let (plain, exponents) = (&*plain, &*exponents);
-        let out = ViewMut { data: spectra, at: Strided::dense(&[g.kernels(), g.block], Default::default()) };
-        let scale = 1.0 / g.block as f64;
+        let out = ViewMut { data: spectra, at: Strided::dense(&[g.kernels(), g.block()], Default::default()) };
+        let scale = <T::Real as Scalar>::from_f64(self.transform.scale());
+        let real = g.layout.samples() == Samples::Real;
         let sources = g.channels().1;
-        workers.tiles(out, &[1, g.block], |mut tile, mut scratch| {
+        workers.tiles(out, &[1, g.block()], |mut tile, _| {
             let index = tile.start()[0];
-            let block: &mut [Complex<T::Real>] = take(&mut scratch, g.block);
-            let rest = take(&mut scratch, self.transform.scratch());
-            block.fill(Complex::default());
+            let block = tile.row(&[0, 0], g.block());
+            block.fill(Default::default());
             let channel = match g.pass {
                 crate::problem::Pass::InputGradient => {
                     index / g.group_in / g.group_out * g.group_in + index % g.group_in
                 }
                 _ => index / sources,
             };
-            let factors = power::<T::Real>(-(exponents[channel].to_f64().0 as i32));
+            let [f1, f2] = power::<T::Real>(-(exponents[channel].to_f64().0 as i32));
             let shape = g.kernel_shape();
             let mut at = [0; MAX_RANK];
             for &w in &plain[index * taps..][..taps] {
-                let mut place = 0;
+                let (mut row, mut column) = (0, 0);
                 for (a, axis) in g.axes().iter().enumerate() {
                     let e = axis.offset(at[a]);
-                    place = place * axis.size + if e == 0 { 0 } else { axis.size - e };
+                    let place = if e == 0 { 0 } else { axis.size - e };
+                    if a + 1 < g.rank { row += place * g.layout.pitch(a) } else { column = place }
                 }
                 let (re, im) = if g.conjugate { w.conj() } else { w }.parts();
-                let [f1, f2] = factors;
-                block[place] = Complex::new(re * f1 * f2, im * f1 * f2);
+                let place = g.layout.place(row, column);
+                // What has wrapped around has changed its sign.
+                let sign = if real && column > 0 { -scale } else { scale };
+                block[place] = re * f1 * f2 * sign;
+                if !real {
+                    block[place + g.layout.plane()] = im * f1 * f2 * sign;
+                }
                 advance(&mut at[..g.rank], &shape[..g.rank]);
             }
-            self.transform.forward(block, rest);
-            let scale = <T::Real as Scalar>::from_f64(scale);
-            tile.write_with(&[0, 0], g.block, |i| Complex::new(block[i].re * scale, block[i].im * scale));
+            self.transform.forward(block);
         });
     }
 
     fn run(&self, call: Call<'_, '_, T>) {
-        let (g, d) = (&self.geometry, self.division::<T>());
+        let (g, d) = (&self.geometry, self.division());
         let packed = self.packed::<T>(call.second.packed());
         let kernel = View { data: packed.plain, at: self.kernel };
         let terms = Terms::new(&self.problem, call.first, kernel);
@@ -259,43 +255,36 @@ struct Item<'a, T: Element> {
 
 impl<T: Element> Item<'_, T> {
     fn work(&self, mut out: TileMut<'_, T>, mut scratch: &mut [Line]) {
-        let (g, d, lanes) = (&self.forward.geometry, self.division, lanes::<T>());
-        let sources = g.channels().1;
-        let spectra: &mut [Complex<T::Real>] = take(&mut scratch, d.pairs * sources * g.block);
-        let sums: &mut [Complex<T::Real>] = take(&mut scratch, d.pairs * g.block);
-        let rest: &mut [Complex<T::Real>] = take(&mut scratch, self.forward.transform.scratch());
+        let (g, d) = (&self.forward.geometry, self.division);
+        let (sources, block) = (g.channels().1, g.block());
+        let spectra: &mut [T::Real] = take(&mut scratch, d.count * sources * block);
+        let sums: &mut [T::Real] = take(&mut scratch, d.count * block);
         let values: &mut [T] = take(&mut scratch, d.outliers);
         let places: &mut [u64] = take(&mut scratch, d.outliers);
-        let states: &mut [[i32; 2]] = take(&mut scratch, d.pairs * 2);
+        let states: &mut [[i32; 2]] = take(&mut scratch, d.count);
         let count = self.tiles(&out);
-        let pairs = count.div_ceil(lanes);
+        let plain = |[state, _]: [i32; 2]| STATES[state as usize] == State::Plain;
         let mut found = 0;
-        for p in 0..pairs {
-            let spectra = &mut spectra[p * sources * g.block..][..sources * g.block];
-            self.gather(&out, p, spectra, &mut sums[..g.block]);
-            let states = &mut states[p * lanes..][..lanes];
-            found += self.clean(p, spectra, states, &mut values[found..], &mut places[found..]);
-            for block in spectra.chunks_exact_mut(g.block) {
-                if states.iter().any(|s| STATES[s[0] as usize] == State::Plain) {
-                    self.forward.transform.forward(block, rest);
-                }
+        for p in 0..count {
+            let spectra = &mut spectra[p * sources * block..][..sources * block];
+            self.gather(&out, p, spectra);
+            found += self.clean(p, spectra, &mut states[p], &mut values[found..], &mut places[found..]);
+            if plain(states[p]) {
+                spectra.chunks_exact_mut(block).for_each(|block| self.forward.transform.forward(block));
             }
         }
         let first = out.start()[1];
         for r in 0..out.shape()[1] {
-            let sums = &mut sums[..pairs * g.block];
-            self.multiply(first + r, &spectra[..pairs * sources * g.block], sums);
-            for p in 0..pairs {
-                let sum = &mut sums[p * g.block..][..g.block];
-                let states = &states[p * lanes..][..lanes];
-                if states.iter().any(|s| STATES[s[0] as usize] == State::Plain) {
-                    self.forward.transform.inverse(sum, rest);
+            let sums = &mut sums[..count * block];
+            self.multiply(first + r, &spectra[..count * sources * block], sums);
+            for p in 0..count {
+                let sum = &mut sums[p * block..][..block];
+                if plain(states[p]) {
+                    self.forward.transform.inverse(sum);
                 }
-                for lane in (0..lanes).filter(|lane| p * lanes + lane < count) {
-                    let here = |place: u64| place as usize / (sources * g.block) == p * lanes + lane;
-                    let outliers = values[..found].iter().zip(&places[..found]).filter(|(_, place)| here(**place));
-                    self.write(&mut out, r, p * lanes + lane, states[lane], sum, outliers);
-                }
+                let outliers = values[..found].iter().zip(&places[..found]);
+                let here = outliers.filter(|(_, place)| **place as usize / (sources * block) == p);
+                self.write(&mut out, r, p, states[p], sum, here);
             }
         }
     }
@@ -323,121 +312,70 @@ impl<T: Element> Item<'_, T> {
         tile
     }
 
-    /// Copies the windows of one pair of tiles, all their source channels, to blocks. `apart` has room for one block.
-    fn gather(
-        &self,
-        out: &TileMut<'_, T>,
-        pair: usize,
-        blocks: &mut [Complex<T::Real>],
-        apart: &mut [Complex<T::Real>],
-    ) {
-        let (g, lanes) = (&self.forward.geometry, lanes::<T>());
+    /// Copies the windows of one tile, all its source channels, to blocks.
+    fn gather(&self, out: &TileMut<'_, T>, number: usize, blocks: &mut [T::Real]) {
+        let g = &self.forward.geometry;
         let (results, sources) = g.channels();
         let group = out.start()[1] / results;
-        let count = self.tiles(out);
-        let sparse = g.axes().iter().any(|a| a.up > 1) || (pair + 1) * lanes > count;
-        // Two whole tiles are copied row by row and then interleaved, which is faster than to interleave while copying.
-        let interleave = lanes == 2 && !sparse;
-        if sparse {
-            blocks.fill(Complex::default());
+        let tile = self.tile(out, number);
+        let mut windows = [Window::default(); MAX_RANK];
+        for (a, axis) in g.axes().iter().enumerate() {
+            windows[a] = axis.window(out.start()[2 + a] + tile.start[a]);
         }
-        let mut windows = [([Span::default(); MAX_RANK], 0, 0); 2];
-        for lane in (0..lanes).filter(|lane| pair * lanes + lane < count) {
-            let tile = self.tile(out, pair * lanes + lane);
-            let (spans, to, n) = &mut windows[lane];
-            (*to, *n) = (if interleave { lane * g.block } else { lane }, tile.n);
-            for (a, axis) in g.axes().iter().enumerate() {
-                let (span, skip) = axis.window(out.start()[2 + a] + tile.start[a]);
-                let step = g.step(a) * if interleave { 1 } else { lanes };
-                spans[a] = Span { pitch: span.pitch * step, ..span };
-                *to += skip.min(axis.size - 1) * step;
-            }
-        }
-        let apart: &mut [T] = bytemuck::cast_slice_mut(apart);
-        for (c, block) in blocks.chunks_exact_mut(g.block).enumerate() {
-            let block: &mut [T] = bytemuck::cast_slice_mut(block);
-            for lane in (0..lanes).filter(|lane| pair * lanes + lane < count) {
-                let (spans, to, n) = &windows[lane];
-                let channel = (out.start()[0] + n, group * sources + c);
-                let to = if interleave { &mut apart[*to..] } else { &mut block[*to..] };
-                self.source.gather(channel, &spans[..g.rank], to, |v| v);
-            }
-            if interleave {
-                let (first, second) = apart.split_at(g.block);
-                for ((pair, &a), &b) in block.chunks_exact_mut(2).zip(first).zip(second) {
-                    (pair[0], pair[1]) = (a, b);
-                }
-            }
+        for (c, block) in blocks.chunks_exact_mut(g.block()).enumerate() {
+            let channel = (out.start()[0] + tile.n, group * sources + c);
+            blocks::gather(&self.source, channel, &windows[..g.rank], &g.layout, block);
         }
     }
 
-    /// Takes outliers out of a pair of tiles and scales what is far from 1. Tells how many outliers there are.
+    /// Takes outliers out of a tile and scales what is far from 1. Tells how many outliers there are.
     fn clean(
         &self,
-        pair: usize,
-        blocks: &mut [Complex<T::Real>],
-        states: &mut [[i32; 2]],
+        number: usize,
+        blocks: &mut [T::Real],
+        state: &mut [i32; 2],
         values: &mut [T],
         places: &mut [u64],
     ) -> usize {
-        let (g, lanes) = (&self.forward.geometry, lanes::<T>());
-        let levels = |blocks: &[Complex<T::Real>]| {
-            let mut levels = Levels::silent();
-            for block in blocks.chunks_exact(g.block) {
-                levels.add(bytemuck::cast_slice(block), lanes);
-            }
-            levels
+        let (g, transform) = (&self.forward.geometry, &self.forward.transform);
+        let levels = |blocks: &[T::Real]| {
+            let blocks = blocks.chunks_exact(g.block());
+            simd::levels(transform.isa(), blocks.flat_map(|block| g.layout.rows(transform.starts(), block).flatten()))
         };
-        let (before, total) = (levels(blocks), blocks.len());
-        let samples: &mut [T] = bytemuck::cast_slice_mut(blocks);
-        let (mut found, mut hopeless) = (0, [false; 2]);
-        for lane in 0..lanes {
-            let Some(mut limit) = before.threshold(lane) else { continue };
-            let room = values.len() - found;
-            let loud = |samples: &[T], limit| {
-                let tile = samples[lane..].iter().step_by(lanes);
-                tile.filter(|v| is_outlier(**v, limit)).take(room + 1).count()
-            };
+        let before = levels(blocks);
+        let (mut found, mut hopeless) = (0, false);
+        if let Some(mut limit) = threshold(&before) {
+            let samples = Each { layout: &g.layout, starts: transform.starts() };
+            let room = values.len();
             let infinity = <T::Real as Scalar>::from_f64(f64::INFINITY);
             // Where many are loud, loud is what they are: only the loudest of them are taken out.
-            while limit < infinity && loud(samples, limit) > room.min(self.cap()) {
+            while limit < infinity && samples.loud::<T>(blocks, limit).take(room + 1).count() > room.min(self.cap()) {
                 limit = limit * <T::Real as Scalar>::from_f64(1024.0);
             }
-            if loud(samples, limit) > room {
-                hopeless[lane] = true;
-                samples[lane..].iter_mut().step_by(lanes).for_each(|v| *v = T::default());
-                continue;
-            }
-            for (i, v) in samples[lane..].iter_mut().step_by(lanes).enumerate() {
-                if is_outlier(*v, limit) {
-                    (values[found], places[found]) = (*v, ((pair * lanes + lane) * total + i) as u64);
-                    *v = T::default();
+            for at in samples.loud::<T>(blocks, limit).take(room + 1) {
+                hopeless = found == room;
+                if !hopeless {
+                    (values[found], places[found]) = (samples.read(blocks, at), at as u64);
                     found += 1;
                 }
             }
-        }
-        let after = if found > 0 || hopeless != [false; 2] { levels(blocks) } else { before };
-        let exponents: [i32; 2] = std::array::from_fn(|lane| exponent(after.loudest[lane]));
-        let zero = <T::Real as Default>::default();
-        let silent: [bool; 2] = std::array::from_fn(|lane| after.loudest[lane] == zero);
-        let apart = lanes == 2 && !silent[0] && !silent[1] && (exponents[0] - exponents[1]).abs() > FAR / 2;
-        let far = (0..lanes).any(|lane| exponents[lane].abs() > FAR) || apart;
-        for lane in 0..lanes {
-            let state = match (hopeless[lane], silent[lane]) {
-                (true, _) => State::Hopeless,
-                (_, true) => State::Silent,
-                _ => State::Plain,
-            };
-            states[lane] = [state as i32, if far { exponents[lane] } else { 0 }];
-        }
-        if far {
-            let factors: [[T::Real; 2]; 2] = std::array::from_fn(|lane| power(-exponents[lane]));
-            let parts: &mut [T::Real] = bytemuck::cast_slice_mut(blocks);
-            for pair in parts.chunks_exact_mut(2) {
-                pair[0] = pair[0] * factors[0][0] * factors[0][1];
-                let [f1, f2] = factors[lanes - 1];
-                pair[1] = pair[1] * f1 * f2;
+            if hopeless {
+                *state = [State::Hopeless as i32, 0];
+                return 0;
             }
+            for place in &mut places[..found] {
+                samples.clear::<T>(blocks, *place as usize);
+                *place += (number * blocks.len()) as u64;
+            }
+        }
+        let after = if found > 0 { levels(blocks) } else { before };
+        let exponent = exponent(after.loudest);
+        let silent = after.loudest == <T::Real as Default>::default();
+        let exponent = if exponent.abs() > FAR && !silent { exponent } else { 0 };
+        *state = [if silent { State::Silent } else { State::Plain } as i32, exponent];
+        if exponent != 0 {
+            let [f1, f2] = power::<T::Real>(-exponent);
+            blocks.iter_mut().for_each(|x| *x = *x * f1 * f2);
         }
         found
     }
@@ -445,23 +383,21 @@ impl<T: Element> Item<'_, T> {
     /// Loud samples of a tile, beyond which summing them apart would cost more than the transforms.
     fn cap(&self) -> usize {
         let g = &self.forward.geometry;
-        (g.block.saturating_mul(64) / g.taps()).clamp(4, g.block / 16 + 4)
+        (g.samples().saturating_mul(64) / g.taps()).clamp(4, g.samples() / 16 + 4)
     }
 
     /// Sums up the products of spectra over the source channels of one result channel.
-    fn multiply(&self, channel: usize, spectra: &[Complex<T::Real>], sums: &mut [Complex<T::Real>]) {
-        let g = &self.forward.geometry;
-        let sources = g.channels().1;
-        for start in (0..g.block).step_by(FREQUENCIES) {
-            let range = start..(start + FREQUENCIES).min(g.block);
-            for sum in sums.chunks_exact_mut(g.block) {
-                sum[range.clone()].fill(Complex::default());
-            }
+    fn multiply(&self, channel: usize, spectra: &[T::Real], sums: &mut [T::Real]) {
+        let (g, transform) = (&self.forward.geometry, &self.forward.transform);
+        let (sources, block, plane) = (g.channels().1, g.block(), g.layout.plane());
+        for start in (0..plane).step_by(FREQUENCIES) {
+            let range = start..(start + FREQUENCIES).min(plane);
             for c in 0..sources {
-                let kernel = &self.packed.spectra[g.kernel(channel, c) * g.block..][range.clone()];
-                for (p, sum) in sums.chunks_exact_mut(g.block).enumerate() {
-                    let spectrum = &spectra[(p * sources + c) * g.block..][range.clone()];
-                    multiply_add(&mut sum[range.clone()], spectrum, kernel);
+                let kernel = &self.packed.spectra[g.kernel(channel, c) * block..][..block];
+                for (p, sum) in sums.chunks_exact_mut(block).enumerate() {
+                    let spectrum = &spectra[(p * sources + c) * block..][..block];
+                    let how = Product { add: c > 0, conjugate: false };
+                    transform.multiply(range.clone(), sum, [spectrum, kernel], how);
                 }
             }
         }
@@ -474,44 +410,41 @@ impl<T: Element> Item<'_, T> {
         r: usize,
         number: usize,
         [state, exponent]: [i32; 2],
-        sum: &mut [Complex<T::Real>],
+        sum: &mut [T::Real],
         outliers: impl Iterator<Item = (&'b T, &'b u64)>,
     ) {
-        let (g, lanes) = (&self.forward.geometry, lanes::<T>());
-        let lane = number % lanes;
+        let g = &self.forward.geometry;
         let tile = self.tile(out, number);
         let channel = out.start()[1] + r;
-        let sum: &mut [T] = bytemuck::cast_slice_mut(sum);
         let mut scale = exponent + self.packed.exponents[channel].to_f64().0 as i32;
-        let times = |v: T, [f1, f2]: [T::Real; 2]| {
-            let (re, im) = v.parts();
-            T::from_parts(re * f1 * f2, im * f1 * f2)
-        };
         let mut outliers = outliers.peekable();
         let silent = STATES[state as usize] == State::Silent;
-        if outliers.peek().is_some() || silent {
-            let factors = power(scale);
-            let tile = sum[lane..].iter_mut().step_by(lanes);
-            tile.for_each(|v| *v = if silent { T::default() } else { times(*v, factors) });
+        if silent {
+            sum.fill(Default::default());
+        } else if outliers.peek().is_some() {
+            let [f1, f2] = power::<T::Real>(scale);
+            sum.iter_mut().for_each(|x| *x = *x * f1 * f2);
+        }
+        if silent || outliers.peek().is_some() {
             scale = 0;
         }
         for (&x, &place) in outliers {
-            let at = place as usize % (g.channels().1 * g.block);
-            self.add_outlier(sum, lane, channel, at / g.block, at % g.block, x);
+            let at = place as usize % (g.channels().1 * g.block());
+            self.add_outlier(sum, channel, at / g.block(), at % g.block(), x);
         }
         let shape = &tile.counts[..g.rank];
         let last = g.rank - 1;
-        let axis = g.axes[last];
         let mut index = [0; MAX_AXES];
         let mut o = [0; MAX_RANK];
         for _ in 0..shape[..last].iter().product() {
             (index[0], index[1]) = (tile.n, r);
-            let mut from = 0;
+            let mut row = 0;
             for a in 0..g.rank {
                 index[2 + a] = tile.start[a] + o[a];
-                from = from * g.axes[a].size + o[a] * g.axes[a].every;
+                if a < last {
+                    row += o[a] * g.axes[a].every * g.layout.pitch(a);
+                }
             }
-            let row = &sum[from * lanes + lane..];
             let index = &mut index[..2 + g.rank];
             if STATES[state as usize] == State::Hopeless {
                 let mut global = [0; MAX_AXES];
@@ -524,46 +457,59 @@ impl<T: Element> Item<'_, T> {
                     index[1 + g.rank] += 1;
                 }
             } else {
-                let step = axis.every * lanes;
-                if scale == 0 && lanes == 2 && axis.every == 1 {
-                    // Whole pairs, so that no bound is checked in the loop.
-                    let row = &sum.as_chunks::<2>().0[from..][..shape[last]];
-                    if lane == 0 {
-                        out.write_with(index, row.len(), |i| row[i][0]);
-                    } else {
-                        out.write_with(index, row.len(), |i| row[i][1]);
-                    }
-                } else if scale == 0 {
-                    out.write_with(index, shape[last], |i| row[i * step]);
-                } else {
-                    let factors = power(scale);
-                    out.write_with(index, shape[last], |i| times(row[i * step], factors));
-                }
+                self.write_row(out, index, shape[last], &sum[row..], scale);
             }
             advance(&mut o[..last], &shape[..last]);
         }
     }
 
-    /// Adds the products of one sample, at `place` of its tile, to the dense results.
-    fn add_outlier(&self, sum: &mut [T], lane: usize, channel: usize, source: usize, place: usize, x: T) {
-        let (g, lanes) = (&self.forward.geometry, lanes::<T>());
+    /// Writes `count` results along the last axis from `index` on; their row of sums begins with `row`.
+    fn write_row(&self, out: &mut TileMut<'_, T>, index: &mut [usize], count: usize, row: &[T::Real], scale: i32) {
+        let g = &self.forward.geometry;
+        let (every, plane, half) = (g.axes[g.rank - 1].every, g.layout.plane(), g.layout.row());
+        let [f1, f2] = power::<T::Real>(scale);
+        let times = |re: T::Real, im: T::Real| T::from_parts(re * f1 * f2, im * f1 * f2);
+        if g.layout.samples() == Samples::Complex {
+            return out.write_with(index, count, |i| times(row[i * every], row[plane + i * every]));
+        }
+        let first = half.div_ceil(every).min(count);
+        let zero = <T::Real as Default>::default();
+        for (from, to, at) in [(0, first, 0), (first, count, plane + (first * every).saturating_sub(half))] {
+            if from == to {
+                continue;
+            }
+            let plane = &row[at..];
+            if every == 1 && scale == 0 {
+                let plane = &plane[..to - from];
+                out.write_with(index, plane.len(), |i| T::from_parts(plane[i], zero));
+            } else {
+                out.write_with(index, to - from, |i| times(plane[i * every], zero));
+            }
+            index[1 + g.rank] += to - from;
+        }
+    }
+
+    /// Adds the products of one sample, at `place` of its block, to the dense results.
+    fn add_outlier(&self, sum: &mut [T::Real], channel: usize, source: usize, place: usize, x: T) {
+        let g = &self.forward.geometry;
         let taps = g.taps();
         let shape = g.kernel_shape();
-        let mut index = [0; MAX_RANK];
-        let mut rest = place;
-        for a in (0..g.rank).rev() {
-            index[a] = rest % g.axes[a].size;
-            rest /= g.axes[a].size;
-        }
+        let index = g.layout.index(place);
         let mut tap = [0; MAX_RANK];
         for &w in &self.packed.plain[g.kernel(channel, source) * taps..][..taps] {
-            let mut to = Some(0);
+            let (mut row, mut column) = (Some(0), 0);
             for (a, axis) in g.axes().iter().enumerate() {
                 let q = index[a].checked_sub(axis.offset(tap[a])).filter(|&q| q + axis.span <= axis.size);
-                to = to.zip(q).map(|(to, q)| to * axis.size + q);
+                row = row.zip(q).map(|(row, q)| if a + 1 < g.rank { row + q * g.layout.pitch(a) } else { row });
+                column = q.unwrap_or(0);
             }
-            if let Some(to) = to {
-                sum[to * lanes + lane] += if g.conjugate { w.conj() } else { w } * x;
+            if let Some(row) = row {
+                let place = g.layout.place(row, column);
+                let (re, im) = (if g.conjugate { w.conj() } else { w } * x).parts();
+                sum[place] += re;
+                if g.layout.samples() == Samples::Complex {
+                    sum[place + g.layout.plane()] += im;
+                }
             }
             advance(&mut tap[..g.rank], &shape[..g.rank]);
         }

@@ -1,10 +1,9 @@
 //! How a problem's axes are cut into tiles, and who meets whom.
 
+use super::blocks::Window;
 use crate::algo::gather::Span;
 use crate::problem::{Boundary, MAX_RANK, Pass, Problem};
-
-/// Transforms larger than this are refused: no machine holds them.
-const LARGEST: usize = 1 << 36;
+use crate::transform::{Layout, Samples};
 
 /// One axis of a sliding sum over dense positions: `y[q] = Σ_k w[k] · u[q + e(k)]`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,14 +39,13 @@ impl Axis {
         if self.backward { self.span - 1 - tap } else { tap }
     }
 
-    /// The window of the tile that begins at result `start`: the source's samples in it, and where the first of them
-    /// goes.
-    pub(super) fn window(&self, start: usize) -> (Span, usize) {
+    /// The window of the tile that begins at result `start`.
+    pub(super) fn window(&self, start: usize) -> Window {
         let from = self.base + (start * self.every) as isize;
         let up = self.up as isize;
         let skip = (-from).rem_euclid(up);
         let count = self.size.saturating_sub(skip as usize).div_ceil(self.up);
-        (Span { start: (from + skip) / up, step: 1, count, pitch: self.up }, skip as usize)
+        Window { span: Span { start: (from + skip) / up, step: 1, count, pitch: self.up }, at: skip as usize }
     }
 }
 
@@ -56,8 +54,8 @@ impl Axis {
 pub(super) struct Geometry {
     pub(super) axes: [Axis; MAX_RANK],
     pub(super) rank: usize,
-    /// Elements of a transform.
-    pub(super) block: usize,
+    /// How a tile lies in a block.
+    pub(super) layout: Layout,
     pub(super) pass: Pass,
     pub(super) groups: usize,
     /// Channels a group of the input and of the output.
@@ -76,14 +74,11 @@ impl Geometry {
             return Err(format!("its transform has {} axes, the problem {rank}", transform.len()));
         }
         let mut axes = [Axis::default(); MAX_RANK];
-        let mut block = 1usize;
         for (a, axis) in problem.axes.iter().enumerate() {
             let (size, span) = (transform[a], axis.span());
             if size < span {
                 return Err(format!("its transform of {size} is shorter than the kernel's span of {span}"));
             }
-            block =
-                block.checked_mul(size).filter(|&n| n <= LARGEST).ok_or("its transform is larger than any memory")?;
             let (stride, dense) = (axis.stride, size - span + 1);
             let backward = problem.pass == Pass::InputGradient;
             let results = match problem.pass {
@@ -107,11 +102,16 @@ impl Geometry {
                 backward,
             };
         }
+        let (samples, bytes) = match problem.dtype.is_complex() {
+            true => (Samples::Complex, problem.dtype.size() / 2),
+            false => (Samples::Real, problem.dtype.size()),
+        };
+        let layout = Layout::new(transform, samples, bytes)?;
         let boundary = if problem.pass == Pass::InputGradient { Boundary::Zero } else { problem.boundary };
         Ok(Self {
             axes,
             rank,
-            block,
+            layout,
             pass: problem.pass,
             groups: problem.groups,
             group_in: problem.in_channels / problem.groups,
@@ -159,8 +159,13 @@ impl Geometry {
         self.axes.map(|a| a.kernel)
     }
 
-    /// Elements from one index of axis `a` of a block to the next.
-    pub(super) fn step(&self, a: usize) -> usize {
-        self.axes[a + 1..self.rank].iter().map(|a| a.size).product()
+    /// Numbers of a block: of its real parts and its imaginary ones.
+    pub(super) fn block(&self) -> usize {
+        self.layout.block()
+    }
+
+    /// Samples of a tile.
+    pub(super) fn samples(&self) -> usize {
+        self.axes().iter().map(|a| a.size).product()
     }
 }

@@ -1,9 +1,10 @@
 //! The convolution theorem: overlap-save in tiles of any size, up to the whole field, along all axes at once.
 //!
 //! Forward passes and input gradients are both sliding sums over a dense axis, `y[q] = Σ_k w[k] · u[q + e(k)]`; what
-//! stride and dilation do is in the geometry of the axes. Real data go in pairs: one tile in the real and one in the
-//! imaginary part of a complex transform. Since the kernel is real, both answers fall out.
+//! stride and dilation do is in the geometry of the axes. The two halves of a real tile are the real and the imaginary
+//! parts of a complex one of half the size, modulo `X^n - i`; see [`fourier`](crate::simd::fourier).
 
+mod blocks;
 mod design;
 mod forward;
 mod geometry;
@@ -26,23 +27,6 @@ pub(crate) fn build<T: Element>(problem: &Problem, transform: &[usize]) -> Resul
         Pass::WeightGradient => Arc::new(weight::Weight::<T::Real>::new(problem, transform)?),
         _ => Arc::new(forward::Forward::<T::Real>::new(problem, transform)?),
     })
-}
-
-/// How many tiles go through one complex transform: two of real elements, one in each part.
-fn lanes<T: Element>() -> usize {
-    if T::DTYPE.is_complex() { 1 } else { 2 }
-}
-
-/// `sum += a * b`, number by number.
-fn multiply_add<R: Element<Real = R> + crate::element::sealed::Real>(
-    sum: &mut [num_complex::Complex<R>],
-    a: &[num_complex::Complex<R>],
-    b: &[num_complex::Complex<R>],
-) {
-    for ((s, a), b) in sum.iter_mut().zip(a).zip(b) {
-        s.re = s.re + a.re * b.re - a.im * b.im;
-        s.im = s.im + a.re * b.im + a.im * b.re;
-    }
 }
 
 /// Splits room for `count` elements off the front, each part in lines of its own.

@@ -1,17 +1,16 @@
 //! Weight gradients: the correlation of two fields, its spectra summed over tiles and batch before one inverse
 //! transform.
 
-use num_complex::Complex;
-
+use super::blocks::{self, Window};
 use super::geometry::Geometry;
-use super::{DEFINITION, lanes, take};
+use super::{DEFINITION, take};
 use crate::algo::gather::{Source, Span};
 use crate::algo::{Call, Execute, Needs, Second};
 use crate::element::{Element, Scalar, sealed};
 use crate::problem::{Boundary, MAX_RANK, Problem};
 use crate::reference::Terms;
-use crate::simd::{Line, TileMut, Workers};
-use crate::transform::Transform;
+use crate::simd::{Isa, Line, TileMut, Workers};
+use crate::transform::{Product, Samples, Transform};
 use crate::view::{MAX_AXES, Strided, View, ViewMut, advance};
 
 /// Bytes of the sums of one item of work.
@@ -28,15 +27,16 @@ pub(super) struct Division {
     pub(super) inputs: usize,
     /// Parts of the sum over batch and tiles, added in order.
     pub(super) chunks: usize,
-    /// Pairs of tiles in all.
-    pub(super) pairs: usize,
+    /// Tiles in all.
+    pub(super) count: usize,
 }
 
 impl Division {
-    pub(super) fn new(geometry: &Geometry, lanes: usize, size: usize) -> Self {
+    /// `bytes` bytes a part of an element.
+    pub(super) fn new(geometry: &Geometry, bytes: usize) -> Self {
         let divisor =
             |n: usize, most: usize| (1..=n.min(most.max(1))).rev().find(|d| n.is_multiple_of(*d)).unwrap_or(1);
-        let room = HELD / geometry.block.saturating_mul(size).max(1);
+        let room = HELD / geometry.block().saturating_mul(bytes).max(1);
         let side = room.max(1).isqrt();
         let mut inputs = divisor(geometry.group_in, side);
         let mut outputs = divisor(geometry.group_out, room / inputs);
@@ -46,18 +46,18 @@ impl Division {
             *larger = divisor(*larger, *larger / 2);
             items = (geometry.kernels() / inputs / outputs).max(1);
         }
-        let tiles = geometry.axes().iter().fold(geometry.batch, |n, a| n.saturating_mul(a.tiles()));
-        let pairs = tiles.div_ceil(lanes);
-        let chunks = if items < ITEMS { (ITEMS / items).min(pairs).max(1) } else { 1 };
-        Self { outputs, inputs, chunks, pairs }
+        let count = geometry.axes().iter().fold(geometry.batch, |n, a| n.saturating_mul(a.tiles()));
+        let chunks = if items < ITEMS { (ITEMS / items).min(count).max(1) } else { 1 };
+        Self { outputs, inputs, chunks, count }
     }
 
-    pub(super) fn needs(&self, geometry: &Geometry, scratch: usize, complex: usize) -> Needs {
-        let block = |count: usize| count.saturating_mul(complex).div_ceil(Line::BYTES);
-        let sums = geometry.kernels().saturating_mul(self.chunks).saturating_mul(geometry.block);
-        let shared = if self.chunks > 1 { block(sums) } else { 0 };
+    /// `part` bytes a part of an element.
+    pub(super) fn needs(&self, geometry: &Geometry, part: usize) -> Needs {
+        let lines = |count: usize| count.saturating_mul(part).div_ceil(Line::BYTES);
+        let sums = geometry.kernels().saturating_mul(self.chunks).saturating_mul(geometry.block());
+        let shared = if self.chunks > 1 { lines(sums) } else { 0 };
         let held = self.inputs * self.outputs + self.inputs + 1;
-        let worker = block(held.saturating_mul(geometry.block)).saturating_add(block(scratch)).saturating_add(4);
+        let worker = lines(held.saturating_mul(geometry.block())).saturating_add(4);
         Needs { packed: 0, shared, worker: worker.max(DEFINITION) }
     }
 }
@@ -72,17 +72,18 @@ pub(super) struct Weight<R> {
 impl<R: Element<Real = R> + sealed::Real> Weight<R> {
     pub(super) fn new(problem: &Problem, transform: &[usize]) -> Result<Self, String> {
         let geometry = Geometry::new(problem, transform)?;
-        Ok(Self { problem: problem.clone(), geometry, transform: Transform::new(transform) })
+        let transform = Transform::new(Isa::detect(), geometry.layout.clone())?;
+        Ok(Self { problem: problem.clone(), geometry, transform })
     }
 
-    fn division<T: Element<Real = R>>(&self) -> Division {
-        Division::new(&self.geometry, lanes::<T>(), size_of::<Complex<R>>())
+    fn division(&self) -> Division {
+        Division::new(&self.geometry, size_of::<R>())
     }
 }
 
 impl<T: Element> Execute<T> for Weight<T::Real> {
     fn needs(&self) -> Needs {
-        self.division::<T>().needs(&self.geometry, self.transform.scratch(), size_of::<Complex<T::Real>>())
+        self.division().needs(&self.geometry, size_of::<T::Real>())
     }
 
     fn takes_non_finite(&self) -> bool {
@@ -93,7 +94,7 @@ impl<T: Element> Execute<T> for Weight<T::Real> {
 
     fn run(&self, call: Call<'_, '_, T>) {
         let Second::Plain(gradient) = call.second else { return };
-        let (g, d) = (&self.geometry, self.division::<T>());
+        let (g, d) = (&self.geometry, self.division());
         let run = Run {
             weight: self,
             terms: Terms::new(&self.problem, call.first, gradient),
@@ -107,45 +108,43 @@ impl<T: Element> Execute<T> for Weight<T::Real> {
         if d.chunks == 1 {
             call.workers.tiles(call.out, tile, |mut out, mut scratch| {
                 let blocks = out.shape()[0] * out.shape()[1];
-                let sums: &mut [Complex<T::Real>] = take(&mut scratch, blocks * g.block);
+                let sums: &mut [T::Real] = take(&mut scratch, blocks * g.block());
                 let (first, second) = (out.start()[0], out.start()[1]);
-                run.accumulate(first, second, out.shape()[1], 0..d.pairs, sums, scratch);
-                let rest = take(&mut scratch, self.transform.scratch());
-                for (i, sum) in sums.chunks_exact_mut(g.block).enumerate() {
+                run.accumulate(first, second, out.shape()[1], 0..d.count, sums, scratch);
+                for (i, sum) in sums.chunks_exact_mut(g.block()).enumerate() {
                     let pair = [i / out.shape()[1], i % out.shape()[1]];
-                    run.finish(&mut out, pair, sum, rest);
+                    run.finish(&mut out, pair, sum);
                 }
             });
             return;
         }
         let mut shared = call.shared;
-        let parts: &mut [Complex<T::Real>] = take(&mut shared, g.kernels() * d.chunks * g.block);
+        let parts: &mut [T::Real] = take(&mut shared, g.kernels() * d.chunks * g.block());
         let outputs = g.groups * g.group_out;
-        let at = Strided::dense(&[d.chunks, outputs, g.group_in, g.block], Default::default());
+        let at = Strided::dense(&[d.chunks, outputs, g.group_in, g.block()], Default::default());
         let partial = ViewMut { data: &mut *parts, at };
-        call.workers.tiles(partial, &[1, d.outputs, d.inputs, g.block], |mut part, mut scratch| {
+        call.workers.tiles(partial, &[1, d.outputs, d.inputs, g.block()], |mut part, mut scratch| {
             let [chunk, first, second, _] = *part.start() else { return };
             let inputs = part.shape()[2];
-            let sums: &mut [Complex<T::Real>] = take(&mut scratch, part.shape()[1] * inputs * g.block);
-            let pairs = d.pairs * chunk / d.chunks..d.pairs * (chunk + 1) / d.chunks;
-            run.accumulate(first, second, inputs, pairs, sums, scratch);
-            for (i, sum) in sums.chunks_exact(g.block).enumerate() {
+            let sums: &mut [T::Real] = take(&mut scratch, part.shape()[1] * inputs * g.block());
+            let tiles = d.count * chunk / d.chunks..d.count * (chunk + 1) / d.chunks;
+            run.accumulate(first, second, inputs, tiles, sums, scratch);
+            for (i, sum) in sums.chunks_exact(g.block()).enumerate() {
                 part.write(&[0, i / inputs, i % inputs, 0], sum);
             }
         });
         let parts = &*parts;
         call.workers.tiles(call.out, tile, |mut out, mut scratch| {
-            let sum: &mut [Complex<T::Real>] = take(&mut scratch, g.block);
-            let rest = take(&mut scratch, self.transform.scratch());
+            let sum: &mut [T::Real] = take(&mut scratch, g.block());
             for i in 0..out.shape()[0] * out.shape()[1] {
                 let pair = [i / out.shape()[1], i % out.shape()[1]];
                 let kernel = (out.start()[0] + pair[0]) * g.group_in + out.start()[1] + pair[1];
-                sum.copy_from_slice(&parts[kernel * g.block..][..g.block]);
+                sum.copy_from_slice(&parts[kernel * g.block()..][..g.block()]);
                 for chunk in 1..d.chunks {
-                    let more = &parts[(chunk * g.kernels() + kernel) * g.block..][..g.block];
+                    let more = &parts[(chunk * g.kernels() + kernel) * g.block()..][..g.block()];
                     sum.iter_mut().zip(more).for_each(|(s, m)| *s = *s + *m);
                 }
-                run.finish(&mut out, pair, sum, rest);
+                run.finish(&mut out, pair, sum);
             }
         });
     }
@@ -160,92 +159,71 @@ struct Run<'a, T: Element> {
 }
 
 impl<T: Element> Run<'_, T> {
-    /// Sums up, over some pairs of tiles, the products of spectra of the output channels from `first` and of `inputs`
+    /// Sums up, over some tiles, the products of spectra of the output channels from `first` and of `inputs`
     /// input channels from `second` on.
     fn accumulate(
         &self,
         first: usize,
         second: usize,
         inputs: usize,
-        pairs: std::ops::Range<usize>,
-        sums: &mut [Complex<T::Real>],
+        tiles: std::ops::Range<usize>,
+        sums: &mut [T::Real],
         mut scratch: &mut [Line],
     ) {
         let g = &self.weight.geometry;
-        let spectra: &mut [Complex<T::Real>] = take(&mut scratch, inputs * g.block);
-        let other: &mut [Complex<T::Real>] = take(&mut scratch, g.block);
-        let rest: &mut [Complex<T::Real>] = take(&mut scratch, self.weight.transform.scratch());
+        let spectra: &mut [T::Real] = take(&mut scratch, inputs * g.block());
+        let other: &mut [T::Real] = take(&mut scratch, g.block());
         let group = first / g.group_out;
-        sums.fill(Complex::default());
-        for pair in pairs {
-            for (c, block) in spectra.chunks_exact_mut(g.block).enumerate() {
-                self.gather(pair, group * g.group_in + second + c, block, true);
-                self.weight.transform.forward(block, rest);
+        let transform = &self.weight.transform;
+        for (t, tile) in tiles.enumerate() {
+            for (c, block) in spectra.chunks_exact_mut(g.block()).enumerate() {
+                self.gather(tile, group * g.group_in + second + c, block, true);
+                transform.forward(block);
             }
-            for (o, sums) in sums.chunks_exact_mut(inputs * g.block).enumerate() {
-                self.gather(pair, first + o, other, false);
-                self.weight.transform.forward(other, rest);
-                for (sum, spectrum) in sums.chunks_exact_mut(g.block).zip(spectra.chunks_exact(g.block)) {
-                    for ((s, x), y) in sum.iter_mut().zip(spectrum).zip(&*other) {
-                        s.re = s.re + x.re * y.re + x.im * y.im;
-                        s.im = s.im + x.im * y.re - x.re * y.im;
-                    }
+            for (o, sums) in sums.chunks_exact_mut(inputs * g.block()).enumerate() {
+                self.gather(tile, first + o, other, false);
+                transform.forward(other);
+                for (sum, spectrum) in sums.chunks_exact_mut(g.block()).zip(spectra.chunks_exact(g.block())) {
+                    let how = Product { conjugate: true, add: t > 0 };
+                    transform.multiply(0..g.layout.plane(), sum, [spectrum, other], how);
                 }
             }
         }
     }
 
-    /// Copies one channel's pair of tiles to a block: windows of the input, or what of the output gradient meets them.
-    fn gather(&self, pair: usize, channel: usize, block: &mut [Complex<T::Real>], input: bool) {
-        let (g, lanes) = (&self.weight.geometry, lanes::<T>());
-        let per_entry: usize = g.axes().iter().map(|a| a.tiles()).product();
-        let missing = (pair + 1) * lanes > per_entry * g.batch;
-        if !input || missing {
-            block.fill(Complex::default());
+    /// Copies one channel's tile to a block: a window of the input, or what of the output gradient meets it.
+    fn gather(&self, tile: usize, channel: usize, block: &mut [T::Real], input: bool) {
+        let g = &self.weight.geometry;
+        let mut rest = tile;
+        let mut windows = [Window::default(); MAX_RANK];
+        for (a, axis) in g.axes().iter().enumerate().rev() {
+            let start = rest % axis.tiles() * axis.tile;
+            rest /= axis.tiles();
+            windows[a] = if input {
+                axis.window(start)
+            } else {
+                let count = axis.tile.min(axis.results - start);
+                Window { span: Span { start: start as isize, step: 1, count, pitch: axis.every }, at: 0 }
+            };
         }
-        let block: &mut [T] = bytemuck::cast_slice_mut(block);
-        for lane in 0..lanes {
-            let tile = pair * lanes + lane;
-            let n = tile / per_entry;
-            if n >= g.batch {
-                return;
-            }
-            let mut rest = tile % per_entry;
-            let mut spans = [Span::default(); MAX_RANK];
-            for (a, axis) in g.axes().iter().enumerate().rev() {
-                let start = rest % axis.tiles() * axis.tile;
-                rest /= axis.tiles();
-                let step = g.step(a) * lanes;
-                spans[a] = if input {
-                    Span { pitch: step, ..axis.window(start).0 }
-                } else {
-                    let count = axis.tile.min(axis.results - start);
-                    Span { start: start as isize, step: 1, count, pitch: axis.every * step }
-                };
-            }
-            let source = if input { &self.input } else { &self.gradient };
-            source.gather((n, channel), &spans[..g.rank], &mut block[lane..], |v| v);
-        }
+        let source = if input { &self.input } else { &self.gradient };
+        blocks::gather(source, (rest, channel), &windows[..g.rank], &g.layout, block);
     }
 
     /// Transforms the sum of one pair of channels back and writes its taps.
-    fn finish(
-        &self,
-        out: &mut TileMut<'_, T>,
-        pair: [usize; 2],
-        sum: &mut [Complex<T::Real>],
-        rest: &mut [Complex<T::Real>],
-    ) {
+    fn finish(&self, out: &mut TileMut<'_, T>, pair: [usize; 2], sum: &mut [T::Real]) {
         let g = &self.weight.geometry;
-        self.weight.transform.inverse(sum, rest);
-        let scale = <T::Real as Scalar>::from_f64(1.0 / g.block as f64);
+        let transform = &self.weight.transform;
+        transform.inverse(sum);
+        let scale = <T::Real as Scalar>::from_f64(transform.scale());
+        let complex = g.layout.samples() == Samples::Complex;
         let shape = &g.kernel_shape()[..g.rank];
         let last = g.rank - 1;
         let mut index = [0; MAX_AXES];
         (index[0], index[1]) = (pair[0], pair[1]);
-        let value = |from: usize| {
-            let v = sum[from];
-            let v = T::from_parts(v.re * scale, v.im * scale);
+        let value = |place: usize| {
+            let im = if complex { sum[place + g.layout.plane()] } else { <T::Real as Default>::default() };
+            let v = T::from_parts(sum[place] * scale, im * scale);
             if g.conjugate { v } else { v.conj() }
         };
         let mut global = [0; MAX_AXES];
@@ -254,8 +232,9 @@ impl<T: Element> Run<'_, T> {
                 global[a] = out.start()[a] + index[a];
             }
             global[2..2 + g.rank].copy_from_slice(&index[2..2 + g.rank]);
-            let from = g.axes()[..last].iter().zip(&index[2..]).fold(0, |at, (a, &i)| at * a.size + a.offset(i));
-            let at = |i: usize| from * g.axes[last].size + g.axes[last].offset(i);
+            let offset = |a: usize, i: usize| g.axes[a].offset(i);
+            let row = (0..last).map(|a| offset(a, index[2 + a]) * g.layout.pitch(a)).sum();
+            let at = |i: usize| g.layout.place(row, offset(last, i));
             out.write_with(&index[..2 + g.rank], shape[last], |i| {
                 let y = value(at(i));
                 // What is not finite, or has only overflowed on the way here, the definition tells.

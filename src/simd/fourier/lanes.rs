@@ -1,0 +1,186 @@
+//! Arithmetic on registers of real lanes.
+
+use crate::simd::vector::Vector;
+use crate::simd::vector::portable::Lanes;
+
+/// A register of real lanes that butterflies are made of.
+///
+/// # Safety
+/// All methods ask that the machine has the implementor's instruction set.
+pub(super) trait Arithmetic: Vector {
+    /// The same number in every lane.
+    unsafe fn all(number: Self::Lane) -> Self;
+    /// A constant, rounded, in every lane.
+    unsafe fn constant(number: f64) -> Self;
+    unsafe fn add(self, other: Self) -> Self;
+    unsafe fn sub(self, other: Self) -> Self;
+    unsafe fn mul(self, other: Self) -> Self;
+    /// `self * factor + sum`
+    unsafe fn times_plus(self, factor: Self, sum: Self) -> Self;
+    /// `self * factor - less`
+    unsafe fn times_minus(self, factor: Self, less: Self) -> Self;
+    /// The lanes of both in turn: `self[0], other[0], self[1], …`, a register full and the rest.
+    unsafe fn zip(self, other: Self) -> (Self, Self);
+}
+
+/// Arithmetic by the intrinsics of one x86 instruction set.
+#[cfg(target_arch = "x86_64")]
+macro_rules! x86_arithmetic {
+    ($vector:ty, $t:ty, $splat:ident, $add:ident, $sub:ident, $mul:ident, $fma:ident, $fms:ident, $zip:expr) => {
+        impl Arithmetic for $vector {
+            #[inline(always)]
+            unsafe fn all(number: $t) -> Self {
+                // SAFETY: the instruction set is the caller's promise.
+                Self(unsafe { $splat(number) })
+            }
+            #[inline(always)]
+            unsafe fn constant(number: f64) -> Self {
+                // SAFETY: as above.
+                Self(unsafe { $splat(number as $t) })
+            }
+            #[inline(always)]
+            unsafe fn add(self, other: Self) -> Self {
+                // SAFETY: as above.
+                Self(unsafe { $add(self.0, other.0) })
+            }
+            #[inline(always)]
+            unsafe fn sub(self, other: Self) -> Self {
+                // SAFETY: as above.
+                Self(unsafe { $sub(self.0, other.0) })
+            }
+            #[inline(always)]
+            unsafe fn mul(self, other: Self) -> Self {
+                // SAFETY: as above.
+                Self(unsafe { $mul(self.0, other.0) })
+            }
+            #[inline(always)]
+            unsafe fn times_plus(self, factor: Self, sum: Self) -> Self {
+                // SAFETY: as above.
+                Self(unsafe { $fma(self.0, factor.0, sum.0) })
+            }
+            #[inline(always)]
+            unsafe fn times_minus(self, factor: Self, less: Self) -> Self {
+                // SAFETY: as above.
+                Self(unsafe { $fms(self.0, factor.0, less.0) })
+            }
+            #[inline(always)]
+            unsafe fn zip(self, other: Self) -> (Self, Self) {
+                // SAFETY: as above.
+                let (low, high) = unsafe { $zip(self.0, other.0) };
+                (Self(low), Self(high))
+            }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use core::arch::x86_64::*;
+
+    use super::Arithmetic;
+    use crate::simd::vector::{avx2, avx512};
+
+    x86_arithmetic!(
+        avx512::F32,
+        f32,
+        _mm512_set1_ps,
+        _mm512_add_ps,
+        _mm512_sub_ps,
+        _mm512_mul_ps,
+        _mm512_fmadd_ps,
+        _mm512_fmsub_ps,
+        |a, b| {
+            let low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+            let high = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+            (_mm512_permutex2var_ps(a, low, b), _mm512_permutex2var_ps(a, high, b))
+        }
+    );
+    x86_arithmetic!(
+        avx512::F64,
+        f64,
+        _mm512_set1_pd,
+        _mm512_add_pd,
+        _mm512_sub_pd,
+        _mm512_mul_pd,
+        _mm512_fmadd_pd,
+        _mm512_fmsub_pd,
+        |a, b| {
+            let low = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
+            let high = _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15);
+            (_mm512_permutex2var_pd(a, low, b), _mm512_permutex2var_pd(a, high, b))
+        }
+    );
+    x86_arithmetic!(
+        avx2::F32,
+        f32,
+        _mm256_set1_ps,
+        _mm256_add_ps,
+        _mm256_sub_ps,
+        _mm256_mul_ps,
+        _mm256_fmadd_ps,
+        _mm256_fmsub_ps,
+        |a, b| {
+            // Within each half; then the halves.
+            let (low, high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+            (_mm256_permute2f128_ps::<0x20>(low, high), _mm256_permute2f128_ps::<0x31>(low, high))
+        }
+    );
+    x86_arithmetic!(
+        avx2::F64,
+        f64,
+        _mm256_set1_pd,
+        _mm256_add_pd,
+        _mm256_sub_pd,
+        _mm256_mul_pd,
+        _mm256_fmadd_pd,
+        _mm256_fmsub_pd,
+        |a, b| {
+            let (low, high) = (_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b));
+            (_mm256_permute2f128_pd::<0x20>(low, high), _mm256_permute2f128_pd::<0x31>(low, high))
+        }
+    );
+}
+
+macro_rules! portable_arithmetic {
+    ($t:ty, $lanes:expr) => {
+        impl Arithmetic for Lanes<$t, $lanes> {
+            #[inline(always)]
+            unsafe fn all(number: $t) -> Self {
+                Self([number; $lanes])
+            }
+            #[inline(always)]
+            unsafe fn constant(number: f64) -> Self {
+                Self([number as $t; $lanes])
+            }
+            #[inline(always)]
+            unsafe fn add(self, other: Self) -> Self {
+                Self(std::array::from_fn(|i| self.0[i] + other.0[i]))
+            }
+            #[inline(always)]
+            unsafe fn sub(self, other: Self) -> Self {
+                Self(std::array::from_fn(|i| self.0[i] - other.0[i]))
+            }
+            #[inline(always)]
+            unsafe fn mul(self, other: Self) -> Self {
+                Self(std::array::from_fn(|i| self.0[i] * other.0[i]))
+            }
+            #[inline(always)]
+            unsafe fn times_plus(self, factor: Self, sum: Self) -> Self {
+                // SAFETY: the baseline is always there.
+                unsafe { self.mul_add(factor.0, sum) }
+            }
+            #[inline(always)]
+            unsafe fn times_minus(self, factor: Self, less: Self) -> Self {
+                // SAFETY: as above.
+                unsafe { self.mul_add(factor.0, Self(less.0.map(|x| -x))) }
+            }
+            #[inline(always)]
+            unsafe fn zip(self, other: Self) -> (Self, Self) {
+                let at = |i: usize| if i % 2 == 0 { self.0[i / 2] } else { other.0[i / 2] };
+                (Self(std::array::from_fn(at)), Self(std::array::from_fn(|i| at(i + $lanes))))
+            }
+        }
+    };
+}
+portable_arithmetic!(f32, 4);
+portable_arithmetic!(f64, 2);

@@ -1,0 +1,182 @@
+//! Fourier transforms for convolution: planes of real and imaginary parts, frequencies in whatever order they fall.
+//!
+//! # Reduction
+//!
+//! A transform is the reduction of a polynomial `a₀ + a₁X + …` modulo the factors of `Xⁿ - ρ`, step by step. With `s` an
+//! `r`-th root of `ρ`,
+//!
+//! ```text
+//! Xⁿ - ρ = Π_k (X^(n/r) - s·ω^k)        ω = e^(2πi/r), k < r
+//! ```
+//!
+//! and what is left of a block modulo each factor is the small transform of its `r` parts, part `m` times `s^m`:
+//!
+//! ```text
+//! block[k][j] = Σ_m s^m · block[m][j] · ω^(mk)        j < n/r
+//! ```
+//!
+//! The factors are the same for a whole block, so no table is read along with the data, and no number is moved: the
+//! frequencies end up in the order of the factors. Convolution does not care, as the product is taken number by number
+//! and the inverse runs the same steps backwards.
+//!
+//! Any root `ρ` will do, and `ρ = i` makes a real transform out of a complex one of half the size: real numbers modulo
+//! `X²ⁿ + 1` are complex ones modulo `Xⁿ - i`, the first half being the real parts and the second the imaginary ones,
+//! with no step to take them apart (the right-angle convolution of R. Crandall and B. Fagin, "Discrete weighted
+//! transforms and large-integer arithmetic", 1994). What wraps around changes its sign, nothing else.
+//!
+//! # Lanes
+//!
+//! Along every axis but the last, a register holds neighbouring columns ([`Transforms::columns`]). Along the last axis
+//! ([`Transforms::rows`]) the numbers of a row are taken as polynomials in `X^L`, `L` the lanes, until blocks of `L`
+//! numbers remain: one register each, each with a root of its own. `L` such registers are transposed, so that a lane
+//! holds a block, and finished ([`Ends`]).
+//!
+//! Rows that are longer than what stays in the nearest cache are reduced depth first.
+
+mod butterflies;
+mod lanes;
+mod passes;
+mod tables;
+
+pub(crate) use tables::{Ends, Levels};
+
+use super::Isa;
+use super::vector::portable::Lanes;
+#[cfg(target_arch = "x86_64")]
+use super::vector::{avx2, avx512};
+
+/// The most lanes that a register has; the last axis of a transform is a multiple of it.
+pub(crate) const MOST_LANES: usize = 16;
+
+/// Real and imaginary parts.
+#[derive(Debug)]
+pub struct Planes<'a, R> {
+    pub(crate) re: &'a mut [R],
+    pub(crate) im: &'a mut [R],
+}
+
+impl<R> Planes<'_, R> {
+    /// The numbers from `start` on.
+    pub(crate) fn from(&mut self, start: usize) -> Planes<'_, R> {
+        Planes { re: &mut self.re[start..], im: &mut self.im[start..] }
+    }
+}
+
+/// Transforms the columns of a block: `levels.rows()` rows of `width` numbers, a multiple of the lanes.
+pub struct Columns<'a, R> {
+    pub(crate) planes: Planes<'a, R>,
+    pub(crate) levels: &'a Levels<R>,
+    pub(crate) width: usize,
+    /// Numbers from one row to the next.
+    pub(crate) pitch: usize,
+    /// Whether it is the inverse, times the number of rows.
+    pub(crate) back: bool,
+}
+
+/// Transforms rows of numbers.
+pub struct Rows<'a, R> {
+    pub(crate) planes: Planes<'a, R>,
+    /// Of registers.
+    pub(crate) levels: &'a Levels<R>,
+    pub(crate) ends: &'a Ends<R>,
+    /// Where rows begin.
+    pub(crate) starts: &'a [usize],
+    /// Where room for [`MOST_LANES`] registers begins. It is part of the transformed rows.
+    pub(crate) room: usize,
+    /// Whether it is the inverse, times the length of a row.
+    pub(crate) back: bool,
+}
+
+/// Adds up products number by number: `sum += first · second`, of `second` the conjugate if asked for.
+pub struct Products<'a, R> {
+    pub(crate) sum: Planes<'a, R>,
+    pub(crate) first: [&'a [R]; 2],
+    pub(crate) second: [&'a [R]; 2],
+    pub(crate) conjugate: bool,
+    /// Whether `sum` holds something to add to.
+    pub(crate) add: bool,
+}
+
+/// The transforms of a real type.
+pub trait Transforms: Copy + 'static {
+    /// Transforms columns. Panics where a slice is too short for what the call says.
+    fn columns(isa: Isa, call: Columns<'_, Self>);
+    /// Transforms rows. Panics where a slice is too short for what the call says.
+    fn rows(isa: Isa, call: Rows<'_, Self>);
+    /// Adds up products. Panics where lengths differ or are not a multiple of the lanes.
+    fn products(isa: Isa, call: Products<'_, Self>);
+}
+
+macro_rules! entry {
+    ($t:ty, $vector:ident, $lanes:expr, $name:ident, $call:ident) => {
+        fn $name(isa: Isa, call: $call<'_, Self>) {
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f")]
+            unsafe fn with_avx512(call: $call<'_, $t>) {
+                // SAFETY: the caller has checked the call and the instruction set.
+                unsafe { passes::$name::<avx512::$vector>(call) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+            unsafe fn with_avx2(call: $call<'_, $t>) {
+                // SAFETY: the caller has checked the call and the instruction set.
+                unsafe { passes::$name::<avx2::$vector>(call) }
+            }
+            call.check(<$t as super::Kernels>::lanes(isa));
+            match isa {
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: the call has been checked; an `Isa` exists only where the machine has it.
+                Isa::Avx512 => unsafe { with_avx512(call) },
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: as above.
+                Isa::Avx2 => unsafe { with_avx2(call) },
+                // SAFETY: the call has been checked; the baseline is always there.
+                Isa::Portable => unsafe { passes::$name::<Lanes<$t, $lanes>>(call) },
+            }
+        }
+    };
+}
+
+macro_rules! transforms {
+    ($t:ty, $vector:ident, $lanes:expr) => {
+        impl Transforms for $t {
+            entry!($t, $vector, $lanes, columns, Columns);
+            entry!($t, $vector, $lanes, rows, Rows);
+            entry!($t, $vector, $lanes, products, Products);
+        }
+    };
+}
+transforms!(f32, F32, 4);
+transforms!(f64, F64, 2);
+
+impl<R> Columns<'_, R> {
+    /// Everything that the loops take on trust.
+    fn check(&self, lanes: usize) {
+        let Self { width, pitch, .. } = *self;
+        let rows = self.levels.rows();
+        assert!(width > 0 && width.is_multiple_of(lanes) && width <= pitch, "columns are whole registers");
+        let end = (rows - 1) * pitch + width;
+        assert!(end <= self.planes.re.len() && end <= self.planes.im.len(), "the planes hold all rows");
+    }
+}
+
+impl<R> Rows<'_, R> {
+    /// Everything that the loops take on trust.
+    fn check(&self, lanes: usize) {
+        let registers = self.levels.rows();
+        assert!(self.ends.fits(lanes, registers), "the ends are those of the levels");
+        let last = self.starts.iter().max().map_or(0, |start| start + registers * lanes);
+        let end = last.max(self.room + MOST_LANES * lanes);
+        assert!(end <= self.planes.re.len() && end <= self.planes.im.len(), "the planes hold all rows and the room");
+    }
+}
+
+impl<R> Products<'_, R> {
+    /// Everything that the loops take on trust.
+    fn check(&self, lanes: usize) {
+        let len = self.sum.re.len();
+        assert!(len.is_multiple_of(lanes) && self.sum.im.len() == len, "sums are whole registers");
+        let same = |planes: &[&[R]; 2]| planes.iter().all(|plane| plane.len() == len);
+        assert!(same(&self.first) && same(&self.second), "planes of one length");
+    }
+}
