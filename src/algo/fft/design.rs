@@ -1,9 +1,9 @@
 //! The choice of transform sizes, and what a design costs.
 
-use super::geometry::Geometry;
+use super::geometry::{Axis, Geometry, boundary};
 use super::{forward, weight};
 use crate::algo::Estimate;
-use crate::problem::{Pass, Problem, SpatialAxis};
+use crate::problem::{Pass, Problem};
 use crate::transform::{Samples, good_size, unit};
 
 /// Seconds an operation of the butterflies along the last axis, five of them a number and level of two, single
@@ -37,8 +37,9 @@ pub(crate) fn design(problem: &Problem) -> Result<Vec<usize>, String> {
     let rank = problem.axes.len();
     let samples = if problem.dtype.is_complex() { Samples::Complex } else { Samples::Real };
     let unit = |a: usize| if a + 1 == rank { unit(samples) } else { 1 };
+    let axes = problem.axes.iter().map(|axis| Axis::new(problem, axis)).enumerate();
     let lists: Vec<Vec<usize>> =
-        problem.axes.iter().enumerate().map(|(a, axis)| candidates(axis, problem.pass, unit(a))).collect();
+        axes.map(|(a, axis)| candidates(&axis, axis.whole(boundary(problem)), unit(a))).collect();
     let mut best: Option<(f64, Vec<usize>)> = None;
     let try_one = |choice: &[usize], best: &mut Option<(f64, Vec<usize>)>| {
         let transform: Vec<usize> = choice.iter().zip(&lists).map(|(&i, list)| list[i]).collect();
@@ -71,14 +72,9 @@ pub(crate) fn design(problem: &Problem) -> Result<Vec<usize>, String> {
 }
 
 /// Sizes worth trying along one axis, from the shortest that holds the kernel to the whole.
-fn candidates(axis: &SpatialAxis, pass: Pass, unit: usize) -> Vec<usize> {
+fn candidates(axis: &Axis, whole: usize, unit: usize) -> Vec<usize> {
     let rounded = |n| rounded(n, unit);
-    let span = axis.span();
-    let dense = match pass {
-        Pass::InputGradient => axis.input,
-        _ => axis.output.max(1).saturating_sub(1).saturating_mul(axis.stride).saturating_add(1),
-    };
-    let whole = rounded(dense.max(1).saturating_add(span - 1));
+    let (span, whole) = (axis.span, rounded(whole));
     let mut sizes = Vec::new();
     let mut size = span;
     while size < whole && sizes.len() < 40 {
@@ -90,7 +86,7 @@ fn candidates(axis: &SpatialAxis, pass: Pass, unit: usize) -> Vec<usize> {
     }
     // One and a half tiles are two: sizes that divide the whole evenly.
     for parts in [2, 3, 4] {
-        let good = rounded(dense.div_ceil(parts).saturating_add(span - 1));
+        let good = rounded(axis.dense().div_ceil(parts).saturating_add(span - 1));
         if good < whole {
             sizes.push(good);
         }

@@ -499,7 +499,7 @@ impl<T: Element> Item<'_, T> {
         for &w in &self.packed.plain[g.kernel(channel, source) * taps..][..taps] {
             let (mut row, mut column) = (Some(0), 0);
             for (a, axis) in g.axes().iter().enumerate() {
-                let q = index[a].checked_sub(axis.offset(tap[a])).filter(|&q| q + axis.span <= axis.size);
+                let q = index[a].checked_sub(axis.offset(tap[a])).filter(|&q| q <= (axis.tile - 1) * axis.every);
                 row = row.zip(q).map(|(row, q)| if a + 1 < g.rank { row + q * g.layout.pitch(a) } else { row });
                 column = q.unwrap_or(0);
             }

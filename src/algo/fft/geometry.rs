@@ -2,7 +2,7 @@
 
 use super::blocks::Window;
 use crate::algo::gather::Span;
-use crate::problem::{Boundary, MAX_RANK, Pass, Problem};
+use crate::problem::{Boundary, MAX_RANK, Pass, Problem, SpatialAxis};
 use crate::transform::{Layout, Samples};
 
 /// One axis of a sliding sum over dense positions: `y[q] = Σ_k w[k] · u[q + e(k)]`.
@@ -23,11 +23,55 @@ pub(super) struct Axis {
     pub(super) base: isize,
     /// Results in all; of a weight gradient, positions of the output gradient.
     pub(super) results: usize,
+    /// Samples of the source.
+    source: usize,
     flip: bool,
     backward: bool,
 }
 
+/// What the source of a problem is where it ends.
+pub(super) fn boundary(problem: &Problem) -> Boundary {
+    if problem.pass == Pass::InputGradient { Boundary::Zero } else { problem.boundary }
+}
+
 impl Axis {
+    /// An axis without a transform.
+    pub(super) fn new(problem: &Problem, axis: &SpatialAxis) -> Self {
+        let (span, backward) = (axis.span(), problem.pass == Pass::InputGradient);
+        Self {
+            size: 0,
+            span,
+            kernel: axis.kernel,
+            dilation: axis.dilation,
+            tile: 0,
+            every: if backward { 1 } else { axis.stride },
+            up: if backward { axis.stride } else { 1 },
+            base: if backward { axis.padding - (span as isize - 1) } else { -axis.padding },
+            results: if backward { axis.input } else { axis.output },
+            source: if backward { axis.output } else { axis.input },
+            flip: problem.flip,
+            backward,
+        }
+    }
+
+    /// Dense positions from the first result to the last of them all.
+    pub(super) fn dense(&self) -> usize {
+        self.results.max(1).saturating_sub(1).saturating_mul(self.every).saturating_add(1)
+    }
+
+    /// The shortest transform that gives all results at once. Where zeros surround the data, the end of the window may
+    /// wrap around to its beginning: no result sees more than zeros there.
+    pub(super) fn whole(&self, boundary: Boundary) -> usize {
+        let window = self.dense().saturating_add(self.span - 1);
+        if boundary != Boundary::Zero || self.source == 0 {
+            return window;
+        }
+        // The data's place in the window.
+        let first = self.base.min(0).unsigned_abs();
+        let end = (self.source - 1).saturating_mul(self.up).saturating_add(1).saturating_add_signed(-self.base);
+        end.min(window).max(window.saturating_sub(first)).max(self.dense()).max(self.span)
+    }
+
     /// Tiles that cover the axis.
     pub(super) fn tiles(&self) -> usize {
         self.results.div_ceil(self.tile.max(1))
@@ -73,41 +117,28 @@ impl Geometry {
         if transform.len() != rank {
             return Err(format!("its transform has {} axes, the problem {rank}", transform.len()));
         }
+        let boundary = boundary(problem);
         let mut axes = [Axis::default(); MAX_RANK];
         for (a, axis) in problem.axes.iter().enumerate() {
             let (size, span) = (transform[a], axis.span());
             if size < span {
                 return Err(format!("its transform of {size} is shorter than the kernel's span of {span}"));
             }
-            let (stride, dense) = (axis.stride, size - span + 1);
-            let backward = problem.pass == Pass::InputGradient;
-            let results = match problem.pass {
-                Pass::InputGradient => axis.input,
-                _ => axis.output,
+            let mut this = Axis::new(problem, axis);
+            this.size = size;
+            this.tile = if size >= this.whole(boundary) {
+                this.results
+            } else {
+                // A stride beyond the tile leaves one result in it.
+                ((size - span) / this.every + 1).min(this.results.max(1))
             };
-            let every = if backward { 1 } else { stride };
-            // A stride beyond the tile leaves one result in it.
-            let tile = ((dense - 1) / every + 1).min(results.max(1));
-            axes[a] = Axis {
-                size,
-                span,
-                kernel: axis.kernel,
-                dilation: axis.dilation,
-                tile,
-                every,
-                up: if backward { stride } else { 1 },
-                base: if backward { axis.padding - (span as isize - 1) } else { -axis.padding },
-                results,
-                flip: problem.flip,
-                backward,
-            };
+            axes[a] = this;
         }
         let (samples, bytes) = match problem.dtype.is_complex() {
             true => (Samples::Complex, problem.dtype.size() / 2),
             false => (Samples::Real, problem.dtype.size()),
         };
         let layout = Layout::new(transform, samples, bytes)?;
-        let boundary = if problem.pass == Pass::InputGradient { Boundary::Zero } else { problem.boundary };
         Ok(Self {
             axes,
             rank,

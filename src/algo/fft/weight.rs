@@ -142,7 +142,7 @@ impl<T: Element> Execute<T> for Weight<T::Real> {
                 sum.copy_from_slice(&parts[kernel * g.block()..][..g.block()]);
                 for chunk in 1..d.chunks {
                     let more = &parts[(chunk * g.kernels() + kernel) * g.block()..][..g.block()];
-                    sum.iter_mut().zip(more).for_each(|(s, m)| *s = *s + *m);
+                    sum.iter_mut().zip(more).for_each(|(s, m)| *s += *m);
                 }
                 run.finish(&mut out, pair, sum);
             }
