@@ -334,13 +334,33 @@ fn runs_and_plans_repeat() {
     });
 }
 
+/// The next size from `n` on that there are transforms of.
+fn good(n: usize, unit: usize) -> usize {
+    let smooth = |mut n: usize| {
+        for p in [2, 3, 5, 7] {
+            while n.is_multiple_of(p) {
+                n /= p;
+            }
+        }
+        n == 1
+    };
+    (n.div_ceil(unit)..).find(|&n| smooth(n)).map_or(unit, |n| n * unit)
+}
+
 /// The transforms that a problem can be tiled with: from the shortest that holds the kernel to longer than everything.
 fn transforms(problem: &Problem, random: &mut Random) -> Vec<Vec<usize>> {
+    let unit = if problem.dtype().is_complex() { 16 } else { 32 };
     let spans: Vec<usize> = problem.axes().iter().map(|a| a.span()).collect();
     let mut lists: Vec<Vec<usize>> = [0, 1, 2, 4, 7].map(|more| spans.iter().map(|s| s + more).collect()).to_vec();
     lists.push(spans.iter().map(|s| (2 * s).next_power_of_two()).collect());
     lists.push(spans.iter().map(|s| s + random.below(30)).collect());
     lists.push(problem.axes().iter().map(|a| a.input() + a.output() * a.stride() + 2 * a.span()).collect());
+    for list in &mut lists {
+        for (a, n) in list.iter_mut().enumerate() {
+            *n = good(*n, if a + 1 == problem.rank() { unit } else { 1 });
+        }
+    }
+    lists.dedup();
     lists
 }
 

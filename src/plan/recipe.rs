@@ -95,7 +95,8 @@ pub enum Recipe {
     },
     /// Transforms.
     Fft {
-        /// The transform's size on each axis.
+        /// The transform's size on each axis: a product of factors 2, 3, 5 and 7, and on the last axis a multiple of 32,
+        /// of complex elements of 16.
         transform: Vec<usize>,
     },
 }

@@ -43,6 +43,9 @@ pub(super) fn gather<T: Element>(
     if !windows.iter().zip(layout.extents()).all(|(window, &n)| window.fills(n)) {
         block.fill(Default::default());
     }
+    if windows.iter().any(|window| window.span.count == 0) {
+        return;
+    }
     let last = windows.len() - 1;
     let mut spans = [Span::default(); MAX_RANK];
     let mut to = 0;
