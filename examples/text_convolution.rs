@@ -244,16 +244,18 @@ fn table(sentences: &[Sentence], banks: &[Bank]) -> String {
     out
 }
 
-const HEAD: &str = r#"<!doctype html><html><head><meta charset="utf-8"><title>Phrases found by convolution</title><style>
+const HEAD: &str = r#"<!doctype html><html><head><meta charset="utf-8"><title>Phrases found by convolution</title>
+<style>
 body{font:15px/1.6 system-ui,sans-serif;max-width:64em;margin:2em auto;padding:0 1em;color:#222;background:#fff}
 h1{font-size:1.5em}h2{font-size:1.1em;margin:1.8em 0 .4em}td{padding:.1em .5em;vertical-align:top}
 td.n{text-align:right;font-variant-numeric:tabular-nums;color:#666}
 .w{padding:.1em .15em;border-radius:.2em}.best{border-bottom:2px solid #b30000}
-.map td{min-width:3.2em;text-align:center}.map th{font-weight:normal;font-size:.85em;vertical-align:bottom;padding:0 .4em}
+.map td{min-width:3.2em;text-align:center}
+.map th{font-weight:normal;font-size:.85em;vertical-align:bottom;padding:0 .4em}
 </style></head><body><h1>Phrases found by convolution</h1>
 <p>Each phrase's word vectors are a kernel; the response is the mean cosine between its words and the sentence's,
-1 where they are the same. A word is as red as the strongest response of all the places that it belongs to; the strongest
-place of the sentence is underlined.</p>
+1 where they are the same. A word is as red as the strongest response of all the places that it belongs to; the
+strongest place of the sentence is underlined.</p>
 "#;
 
 /// The page: a map of sentences and phrases, and each phrase's best sentences word by word.

@@ -90,7 +90,8 @@ impl TextConvolution {
     /// use faltung::ndarray::Array3;
     /// use faltung::text::TextConvolution;
     /// use faltung::{Algorithm, Planner};
-    /// let direct = TextConvolution::new(Array3::zeros((1, 2, 3)))?.planner(Planner::new().algorithm(Algorithm::Direct));
+    /// let planner = Planner::new().algorithm(Algorithm::Direct);
+    /// let direct = TextConvolution::new(Array3::zeros((1, 2, 3)))?.planner(planner);
     /// assert_eq!(direct.apply(&Array3::zeros((4, 2, 5)))?.dim(), (4, 1, 3));
     /// # Ok::<(), faltung::Error>(())
     /// ```
@@ -184,7 +185,8 @@ impl TextConvolution {
     /// use faltung::ndarray::{Array3, array};
     /// use faltung::text::{Batcher, TextConvolution};
     /// let batch = Batcher::new().minimum(4).batch(&[[1, 1, 1]])?;
-    /// let pooled = TextConvolution::new(Array3::zeros((1, 1, 2)))?.max_over_time(&array![[[-3.0, -2.0, 0.0]]], &batch)?;
+    /// let convolution = TextConvolution::new(Array3::zeros((1, 1, 2)))?;
+    /// let pooled = convolution.max_over_time(&array![[[-3.0, -2.0, 0.0]]], &batch)?;
     /// assert_eq!((pooled.values, pooled.positions), (array![[-2.0]], array![[1]]));
     /// # Ok::<(), faltung::Error>(())
     /// ```

@@ -75,8 +75,8 @@ impl Embedding {
         Self::random(entries, dimension, seed, |random| uniform(random, limit))
     }
 
-    /// A table of normally distributed values of mean 0 and this standard deviation, but for the padding's row, which is
-    /// zero. PyTorch's `nn.Embedding` begins with standard deviation 1.
+    /// A table of normally distributed values of mean 0 and this standard deviation, but for the padding's row, which
+    /// is zero. PyTorch's `nn.Embedding` begins with standard deviation 1.
     ///
     /// The generator is ChaCha8 with this seed, the method the ziggurat in double precision; about one value in 3000
     /// takes a logarithm of the machine's, whose last bit very rarely shows after rounding to single precision.
@@ -178,8 +178,8 @@ impl Embedding {
     /// The array (embedding, tokens) of a sentence: column `t` is the vector of token `t`.
     ///
     /// # Errors
-    /// [`Error::Argument`] for an id that the table lacks, [`Error::Overflow`] and [`Error::Other`] for an array that no
-    /// memory holds.
+    /// [`Error::Argument`] for an id that the table lacks, [`Error::Overflow`] and [`Error::Other`] for an array that
+    /// no memory holds.
     ///
     /// ```
     /// use faltung::text::Embedding;

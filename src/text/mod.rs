@@ -6,7 +6,7 @@
 //! | a sentence | [`Tokenizer`] | tokens |
 //! | tokens | [`Vocabulary`], in which 0 is padding and 1 unknown | ids |
 //! | sentences of ids | [`Batcher`] | a [`TokenBatch`], (sentences, tokens) |
-//! | ids | [`Embedding`]: random, or read by [`VectorText`] from GloVe or word2vec text | (sentences, embedding, tokens) |
+//! | a batch | [`Embedding`]: random, or GloVe's or word2vec's by [`VectorText`] | (sentences, embedding, tokens) |
 //! | embedded sentences | [`TextConvolution`], max-over-time pooling | (sentences, features) |
 //!
 //! These are the parts in front of the dense layer in Kim, "Convolutional Neural Networks for Sentence Classification"
@@ -37,6 +37,7 @@ mod embedding;
 mod kim;
 mod lines;
 mod room;
+mod rows;
 mod tokenizer;
 mod vectors;
 mod vocabulary;

@@ -11,6 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use super::embedding::{Embedding, check_limit, uniform};
 use super::lines::{Encoding, LINE_LIMIT, Lines};
 use super::room;
+use super::rows::{Rows, split};
 use super::vocabulary::{PADDING, UNKNOWN, Vocabulary};
 use crate::error::{Error, Result};
 use crate::file;
@@ -85,8 +86,9 @@ impl fmt::Display for Coverage {
 
 /// Reads word vectors from text: a word and its values a line, between spaces or tabs.
 ///
-/// - [GloVe](https://nlp.stanford.edu/projects/glove/)'s files have nothing else, [word2vec](https://code.google.com/archive/p/word2vec/)'s and
-///   fastText's begin with a line of the count of words and the dimension.
+/// - The files of [GloVe](https://nlp.stanford.edu/projects/glove/) have nothing else, those of
+///   [word2vec](https://code.google.com/archive/p/word2vec/) and fastText begin with a line of the count of words and
+///   the dimension.
 /// - The dimension is that of word2vec's first line, the one that is [set](Self::dimension), or else the number of
 ///   values of the first line.
 /// - Values are counted from the right, since words may hold spaces (`. . .` and `at name@domain.com` in
@@ -232,7 +234,8 @@ impl VectorText {
     /// let vocabulary = Vocabulary::of(["of", "grief"])?;
     /// let glove = VectorText::glove().missing(Missing::Zero);
     /// let (embedding, _) = glove.read_for(&vocabulary, "the 1 2\nof 3 4\n".as_bytes())?;
-    /// assert_eq!(embedding.sentence(&vocabulary.encode(["of", "grief"]))?, faltung::ndarray::array![[3.0, 0.0], [4.0, 0.0]]);
+    /// let ids = vocabulary.encode(["of", "grief"]);
+    /// assert_eq!(embedding.sentence(&ids)?, faltung::ndarray::array![[3.0, 0.0], [4.0, 0.0]]);
     /// # Ok::<(), faltung::Error>(())
     /// ```
     pub fn read_for(&self, vocabulary: &Vocabulary, reader: impl BufRead) -> Result<(Embedding, Coverage)> {
@@ -253,8 +256,19 @@ impl VectorText {
         self.read_wanted(vocabulary, Lines::open(path)?)
     }
 
+    /// The rows of a file, once the settings make sense.
+    fn rows<R: BufRead>(&self, lines: Lines<R>) -> Result<Rows<R>> {
+        if let Missing::Uniform { limit, .. } = self.missing {
+            check_limit("missing", limit)?;
+        }
+        if self.dimension == Some(0) {
+            return Err(Error::argument("dimension", "at least 1", 0));
+        }
+        Rows::new(lines.encoding(self.encoding).limit(self.limit), self.header, self.dimension)
+    }
+
     fn read_all<R: BufRead>(&self, lines: Lines<R>) -> Result<(Vocabulary, Embedding)> {
-        let mut rows = Rows::new(self, lines)?;
+        let mut rows = self.rows(lines)?;
         let mut vocabulary = Vocabulary::special("<pad>", "<unk>")?;
         let mut values = Vec::new();
         let mut unknown = false;
@@ -276,7 +290,7 @@ impl VectorText {
                     end
                 }
             };
-            row.parse(values.iter_mut().skip(start).take(dimension)).map_err(|e| rows.lines.error(&rows.line, e))?;
+            row.parse(values.iter_mut().skip(start).take(dimension)).map_err(|e| rows.error(e))?;
         }
         let dimension = rows.finish()?;
         let table = Array2::from_shape_vec((vocabulary.len(), dimension), values);
@@ -287,7 +301,7 @@ impl VectorText {
     }
 
     fn read_wanted<R: BufRead>(&self, vocabulary: &Vocabulary, lines: Lines<R>) -> Result<(Embedding, Coverage)> {
-        let mut rows = Rows::new(self, lines)?;
+        let mut rows = self.rows(lines)?;
         let mut table = Array2::zeros((0, 0));
         let mut found = vec![false; vocabulary.len()];
         let mut duplicates = 0;
@@ -301,7 +315,7 @@ impl VectorText {
                 duplicates += 1;
                 continue;
             }
-            row.parse(table.row_mut(id).into_iter()).map_err(|e| rows.lines.error(&rows.line, e))?;
+            row.parse(table.row_mut(id).into_iter()).map_err(|e| rows.error(e))?;
         }
         rows.finish()?;
         let lacking = |from: u32| (from..vocabulary.len() as u32).filter(|&id| !found[id as usize]).collect::<Vec<_>>();
@@ -342,131 +356,13 @@ fn mean(table: &Array2<f32>, count: usize) -> Array1<f32> {
     sum.mapv(|sum| (sum / count.max(1) as f64) as f32)
 }
 
-/// The rows of a file, one after the other.
-struct Rows<R> {
-    lines: Lines<R>,
-    /// The line of the last row.
-    line: String,
-    /// How many rows the header tells of.
-    declared: Option<u64>,
-    dimension: Option<usize>,
-    count: u64,
-}
-
-/// A word and its values, as the file has them.
-struct Row<'a> {
-    word: &'a str,
-    values: &'a str,
-    dimension: usize,
-}
-
-const SEPARATORS: [char; 2] = [' ', '\t'];
-
-impl<R: BufRead> Rows<R> {
-    fn new(options: &VectorText, lines: Lines<R>) -> Result<Self> {
-        if let Missing::Uniform { limit, .. } = options.missing {
-            check_limit("missing", limit)?;
-        }
-        if options.dimension == Some(0) {
-            return Err(Error::argument("dimension", "at least 1", 0));
-        }
-        let lines = lines.encoding(options.encoding).limit(options.limit);
-        let dimension = options.dimension;
-        let mut rows = Self { lines, line: String::new(), declared: None, dimension, count: 0 };
-        if options.header {
-            rows.line.push_str(rows.lines.next_line()?.unwrap_or_default());
-            let (count, values) = header(&rows.line, dimension).map_err(|e| rows.lines.error(&rows.line, e))?;
-            (rows.declared, rows.dimension) = (Some(count), Some(values));
-        }
-        Ok(rows)
-    }
-
-    fn next(&mut self) -> Result<Option<Row<'_>>> {
-        self.line.clear();
-        while self.line.is_empty() {
-            let Some(line) = self.lines.next_line()? else { return Ok(None) };
-            self.line.push_str(line.trim_end_matches(SEPARATORS));
-        }
-        self.count += 1;
-        if let Some(declared) = self.declared.filter(|&declared| self.count > declared) {
-            return Err(self.lines.error(&self.line, format!("the first line tells of {declared} words only")));
-        }
-        let fields = || self.line.split(SEPARATORS).filter(|field| !field.is_empty()).count();
-        let dimension = *self.dimension.get_or_insert_with(|| fields().saturating_sub(1));
-        let (word, values) = split(&self.line, dimension).map_err(|e| self.lines.error(&self.line, e))?;
-        Ok(Some(Row { word, values, dimension }))
-    }
-
-    /// Checks that the file had what it says, and tells the dimension.
-    fn finish(&self) -> Result<usize> {
-        if let Some(declared) = self.declared.filter(|&declared| self.count < declared) {
-            return Err(self.lines.error("", format!("the file holds {} of the {declared} words", self.count)));
-        }
-        match self.dimension {
-            Some(dimension) if self.count > 0 => Ok(dimension),
-            _ => Err(self.lines.error("", "the file holds no vectors")),
-        }
-    }
-}
-
-/// The count and the dimension that word2vec's first line tells.
-fn header(line: &str, asked: Option<usize>) -> Result<(u64, usize), String> {
-    let mut fields = line.split(SEPARATORS).filter(|field| !field.is_empty());
-    let count = fields.next().and_then(|field| field.parse().ok());
-    let dimension = fields.next().and_then(|field| field.parse().ok());
-    let (Some(count), Some(dimension), None) = (count, dimension, fields.next()) else {
-        return Err("word2vec's first line is the count of words and the dimension".to_string());
-    };
-    match asked {
-        _ if dimension == 0 => Err("a dimension of at least 1 is expected".to_string()),
-        Some(asked) if asked != dimension => Err(format!("a dimension of {asked} was asked for")),
-        _ => Ok((count, dimension)),
-    }
-}
-
-/// Cuts a line, whose end is no separator, in its word and so many values.
-fn split(line: &str, dimension: usize) -> Result<(&str, &str), String> {
-    if dimension == 0 {
-        return Err("a word and no values".to_string());
-    }
-    let mut word = line;
-    for found in 0..dimension {
-        let cut = word.bytes().rposition(|byte| matches!(byte, b' ' | b'\t'));
-        let before = cut.and_then(|cut| word.get(..cut)).map(|before| before.trim_end_matches(SEPARATORS));
-        word = match before {
-            Some(before) if !before.is_empty() => before,
-            _ => {
-                return Err(format!("a word and {dimension} values are expected, and there are {found} behind a word"));
-            }
-        };
-    }
-    if word.rsplit_once(SEPARATORS).is_some_and(|(_, last)| last.parse::<f32>().is_ok()) {
-        let hint = if dimension == 1 { "; a first line of a count and a dimension is word2vec's" } else { "" };
-        return Err(format!("more than {dimension} values{hint}"));
-    }
-    Ok((word, line.get(word.len()..).unwrap_or_default()))
-}
-
-impl Row<'_> {
-    fn parse<'v>(&self, into: impl Iterator<Item = &'v mut f32>) -> Result<(), String> {
-        let fields = self.values.split(SEPARATORS).filter(|field| !field.is_empty());
-        for (i, (value, field)) in into.zip(fields).enumerate() {
-            *value = field.parse().ok().filter(|v: &f32| v.is_finite()).ok_or_else(|| {
-                let field: String = field.chars().take(40).collect();
-                format!("value {} is no finite number of single precision: {field:?}", i + 1)
-            })?;
-        }
-        Ok(())
-    }
-}
-
 impl Embedding {
     /// Writes the table as word2vec text, the special entries as words like others. [`VectorText`] reads every bit of
     /// it back.
     ///
     /// # Errors
     /// [`Error::Argument`] where vocabulary and table have not as many entries, and for a word that such a file cannot
-    /// hold: one that is empty, has a line break, ends with a space or a tab, or whose part behind its last space is a
+    /// hold: one that is empty, has a line feed, ends with a space or a tab, or whose part behind its last space is a
     /// number; [`Error::Other`] where the writer fails.
     ///
     /// ```
@@ -486,7 +382,7 @@ impl Embedding {
         writeln!(writer, "{} {}", self.len(), self.dimension()).map_err(failed)?;
         for (word, vector) in vocabulary.tokens().zip(self.table().rows()) {
             if !is_word(word) {
-                let expected = "words of at least one character, without line breaks, that end with no space and with \
+                let expected = "words of at least one character, without line break, that end with no space and with \
                                 no number behind a space";
                 return Err(Error::argument("vocabulary", expected, format!("{word:?}")));
             }
@@ -518,5 +414,5 @@ impl Embedding {
 /// Whether a line with this word and values behind it is read back as such.
 fn is_word(word: &str) -> bool {
     let row = format!("{word} 0");
-    !word.contains(['\n', '\r']) && split(&row, 1).is_ok_and(|(read, _)| read == word)
+    !word.contains('\n') && split(&row, 1).is_ok_and(|(read, _)| read == word)
 }

@@ -73,7 +73,8 @@ impl Vocabulary {
         let mut empty = Self { tokens: Vec::new(), ids: HashMap::new() };
         for (argument, name) in [("padding", padding), ("unknown", unknown)] {
             if !is_line(name) || name.starts_with('\u{feff}') {
-                let expected = "a name of at least one character, without line breaks and byte order mark";
+                let expected =
+                    "a name of at least one character, without line break, CR at its end and byte order mark";
                 return Err(Error::argument(argument, expected, format!("{name:?}")));
             }
             if empty.push(name)?.is_none() {
@@ -181,8 +182,8 @@ impl Vocabulary {
     /// Writes the vocabulary as UTF-8 text, an entry a line in the order of ids.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a token that no line can hold, an empty one or one with a line break; [`Error::Other`]
-    /// where the writer fails.
+    /// [`Error::Argument`] for a token that no line can hold: an empty one, one with a line feed, or with a carriage
+    /// return at its end; [`Error::Other`] where the writer fails.
     ///
     /// ```
     /// let mut text = Vec::new();
@@ -193,7 +194,7 @@ impl Vocabulary {
     pub fn write(&self, mut writer: impl Write) -> Result<()> {
         for token in self.tokens() {
             if !is_line(token) {
-                let expected = "tokens of at least one character and without line breaks";
+                let expected = "tokens of at least one character, without line break and CR at their end";
                 return Err(Error::argument("vocabulary", expected, format!("{token:?}")));
             }
             writeln!(writer, "{token}").map_err(|e| Error::other("writing a vocabulary", e))?;
@@ -262,9 +263,9 @@ impl Vocabulary {
     }
 }
 
-/// Whether a token can be a line of a file.
+/// Whether a token can be a line of a file. A CR before the line's end would be taken for a part of it.
 fn is_line(token: &str) -> bool {
-    !token.is_empty() && !token.contains(['\n', '\r'])
+    !token.is_empty() && !token.contains('\n') && !token.ends_with('\r')
 }
 
 /// The error for an id that a vocabulary or table of `len` entries does not have.
@@ -383,12 +384,12 @@ impl VocabularyBuilder {
         }
     }
 
-    /// The vocabulary: the special entries, and then the tokens by falling count, those of equal count in the order of
-    /// their first appearance (the order of Python's `Counter.most_common`). A token with the name of a special entry
-    /// is that entry.
+    /// The vocabulary: the special entries, and then the tokens by falling count, those of equal count in the order
+    /// of their first appearance (the order of Python's `Counter.most_common`). A token with the name of a special
+    /// entry is that entry.
     ///
     /// # Errors
-    /// [`Error::Argument`] for special names that are empty, equal, or have a line break, and a maximum size below the
+    /// [`Error::Argument`] for special names that are empty, equal, or no line of a file, and a maximum size below the
     /// 2 special entries; [`Error::Overflow`] for more than 2³² entries.
     ///
     /// ```
