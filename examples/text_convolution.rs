@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
@@ -98,13 +99,22 @@ struct Sentence {
     ids: Vec<u32>,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let split = if arguments.kim { Split::Kim } else { Split::Words };
     let tokenizer = Tokenizer::new().split(split);
     let tokens = |text: &str| -> Vec<String> { tokenizer.tokens(text).into_iter().map(|t| t.into_owned()).collect() };
 
-    let texts: Vec<Vec<String>> = read(&arguments)?.iter().map(|line| tokens(line)).filter(|t| !t.is_empty()).collect();
+    let texts: Vec<Vec<String>> = read(arguments)?.iter().map(|line| tokens(line)).filter(|t| !t.is_empty()).collect();
     let mut phrases: Vec<Vec<String>> = arguments.phrase.iter().map(|phrase| tokens(phrase)).collect();
     if phrases.is_empty() {
         phrases = arguments.widths.iter().flat_map(|&width| frequent(&texts, width, arguments.most)).collect();
@@ -116,7 +126,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let vocabulary = Vocabulary::of(texts.iter().chain(&phrases).flatten())?;
     println!("{} sentences, {} words", texts.len(), vocabulary.len() - 2);
-    let embedding = unit(vectors(&arguments, &vocabulary)?)?;
+    let embedding = unit(vectors(arguments, &vocabulary)?)?;
     let sentences: Vec<Sentence> =
         texts.into_iter().map(|tokens| Sentence { ids: vocabulary.encode(&tokens), tokens }).collect();
     let mut banks = banks(phrases, &vocabulary, &embedding)?;
