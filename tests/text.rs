@@ -249,13 +249,14 @@ fn vocabularies_go_to_files_and_back() {
     let read = |text: &[u8]| Vocabulary::read(text);
     let windows = read(b"\xef\xbb\xbf<pad>\r\n<unk>\r\nword").expect("read");
     assert_eq!(windows.tokens().collect::<Vec<_>>(), ["<pad>", "<unk>", "word"]);
-    let wrong: [(&[u8], &str); 6] = [
+    let wrong: [(&[u8], &str); 7] = [
         (b"", "padding"),
         (b"<pad>\n", "padding"),
         (b"<pad>\n<unk>\na\nb\na\n", "line 5"),
         (b"<pad>\n<unk>\n\nb\n", "line 3"),
         (b"<pad>\n<unk>\n\xff\n", "line 3"),
         (b"a\na\n", "line 2"),
+        (b"<pad>\n<unk>\na\r\r\n", "line 3: an entry that ends with a carriage return"),
     ];
     for (text, named) in wrong {
         let error = read(text).expect_err("refused");

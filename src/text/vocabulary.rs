@@ -206,8 +206,8 @@ impl Vocabulary {
     /// with LF or CR LF, and a byte order mark may stand before the first.
     ///
     /// # Errors
-    /// [`Error::Parse`] with the line's number for an entry that is empty or stands there twice, a line that is not
-    /// UTF-8 or longer than 1 MiB, and a text of less than two lines; [`Error::Other`] where the reader fails.
+    /// [`Error::Parse`] with the line's number for an entry that is empty, ends with a carriage return or stands
+    /// there twice, a line that is not UTF-8 or longer than 1 MiB, and a text of less than two lines; [`Error::Other`] where the reader fails.
     ///
     /// ```
     /// use faltung::text::Vocabulary;
@@ -222,12 +222,14 @@ impl Vocabulary {
     fn read_lines(mut lines: Lines<impl BufRead>) -> Result<Self> {
         let mut vocabulary = Self { tokens: Vec::new(), ids: HashMap::new() };
         while let Some(token) = lines.next_line()? {
-            let id = if token.is_empty() { None } else { vocabulary.push(token)? };
-            if id.is_none() {
-                let token = token.to_string();
-                let reason = if token.is_empty() { "an empty entry" } else { "this entry stands in an earlier line" };
-                return Err(lines.error(&token, reason));
-            }
+            let reason = match token {
+                "" => "an empty entry",
+                _ if !is_line(token) => "an entry that ends with a carriage return",
+                _ if vocabulary.push(token)?.is_none() => "this entry stands in an earlier line",
+                _ => continue,
+            };
+            let token = token.to_string();
+            return Err(lines.error(&token, reason));
         }
         if vocabulary.len() < 2 {
             return Err(lines.error("", "a vocabulary begins with its padding and its unknown entry"));
