@@ -53,7 +53,7 @@ mod algo;
 pub mod audio;
 mod element;
 mod error;
-#[cfg(any(feature = "audio", feature = "image"))]
+#[cfg(any(feature = "audio", feature = "image", feature = "text"))]
 mod file;
 pub mod filter;
 #[cfg(feature = "image")]
