@@ -322,15 +322,9 @@ impl Audio {
         if rate == 0 {
             return Err(Error::argument("rate", "one frame a second or more", rate));
         }
-        let common = gcd(rate, self.rate);
-        let samples = resample_poly(&self.samples, (rate / common) as usize, (self.rate / common) as usize, Axis(1))?;
+        let samples = resample_poly(&self.samples, rate as usize, self.rate as usize, Axis(1))?;
         Ok(Self { samples, rate, format: self.format })
     }
-}
-
-/// The greatest common divisor, by Euclid; neither is zero.
-fn gcd(a: u32, b: u32) -> u32 {
-    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// Zeros for so many channels and frames, or an error where memory does not reach.
