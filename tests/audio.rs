@@ -80,7 +80,13 @@ fn other_chunks_are_passed_over_with_their_padding() {
     let (format, data) = (plain(1, 1, 8000, 2, 16), [0, 0x40]);
     let whole = file(&format, &data);
     let (head, rest) = whole.split_at(12);
-    for chunk in [&b"LIST\x03\0\0\0abc\0"[..], b"junk\0\0\0\0", b"fact\x04\0\0\0\x01\0\0\0", b"fact\x08\0\0\0\x01\0\0\0....", b"LIST\x01\0\0\0a\0"] {
+    for chunk in [
+        &b"LIST\x03\0\0\0abc\0"[..],
+        b"junk\0\0\0\0",
+        b"fact\x04\0\0\0\x01\0\0\0",
+        b"fact\x08\0\0\0\x01\0\0\0....",
+        b"LIST\x01\0\0\0a\0",
+    ] {
         let bytes = [head, chunk, rest, b"LIST\x03\0\0\0cut"].concat();
         assert_eq!(read(&bytes).expect("a sound").to_interleaved(), [0.5], "{}", chunk.escape_ascii());
     }
@@ -227,10 +233,6 @@ fn what_no_header_can_hold_is_not_written() {
     refused(65_536, 1, WavFormat::Pcm8, "channels");
     refused(16_384, 1, WavFormat::Float32, "channels");
     refused(2, u32::MAX, WavFormat::Pcm8, "rate");
-    // Zeros that take no memory.
-    let long = Audio::new(Array2::zeros((65_535, 65_540)), 1);
-    let text = long.expect("a sound").to_writer(Cursor::new(vec![]), WavFormat::Pcm8).expect_err("too long").to_string();
-    assert!(text.starts_with("frames"), "{text}");
     let widest = Audio::new(Array2::zeros((65_535, 1)), 65_537).expect("a sound");
     let (bytes, _) = written(&widest, WavFormat::Pcm8);
     assert_eq!(read(&bytes).expect("a sound").channels(), 65_535);
@@ -319,13 +321,15 @@ fn the_files_of_other_libraries_tests_are_read_as_scipy_does_or_refused() {
             continue;
         }
         let sound = result.unwrap_or_else(|e| panic!("{e}"));
-        for (what, given) in [("rate", sound.rate() as usize), ("channels", sound.channels()), ("frames", sound.frames())] {
+        for (what, given) in
+            [("rate", sound.rate() as usize), ("channels", sound.channels()), ("frames", sound.frames())]
+        {
             assert_eq!(Some(given as u64), expected[what].as_u64(), "{name}: {what}");
         }
-        let samples: Vec<f64> = sound.to_interleaved().into_iter().map(f64::from).collect();
-        let first: Vec<f64> = serde_json::from_value(expected["first"].clone()).expect("numbers");
+        let samples = sound.to_interleaved();
+        let first: Vec<f32> = serde_json::from_value(expected["first"].clone()).expect("numbers");
         assert_eq!(samples[..first.len()], first, "{name}");
-        let sum: f64 = samples.iter().enumerate().map(|(i, v)| v * (i % 97 + 1) as f64).sum();
+        let sum: f64 = samples.iter().enumerate().map(|(i, &v)| f64::from(v) * (i % 97 + 1) as f64).sum();
         let wanted = expected["sum"].as_f64().expect("a number");
         assert!((sum - wanted).abs() <= 1e-9 * wanted.abs().max(1.0), "{name}: {sum} {wanted}");
     }

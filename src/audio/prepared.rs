@@ -1,6 +1,5 @@
 //! A response made ready, and sounds sent through it block by block.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use ndarray::Array2;
@@ -68,19 +67,20 @@ impl PreparedReverb {
             return Err(Error::argument("response", "one frame or more", "none"));
         }
         check_finite("response", reverb.response)?;
-        let (response, scale) = match reverb.response.rate() {
-            own if own == rate => (Cow::Borrowed(reverb.response), 1.0),
-            own if reverb.resample => (Cow::Owned(reverb.response.resampled(rate)?), f64::from(own) / f64::from(rate)),
+        let response = match reverb.response.rate() {
+            own if own == rate => reverb.response.samples().mapv(f64::from),
+            // A sum over samples that stand closer together or farther apart is larger or smaller.
+            own if reverb.resample => reverb.response.at_rate(rate)? * (f64::from(own) / f64::from(rate)),
             own => return Err(Error::argument("rate of the sound", format!("{own} Hz, the response's"), rate)),
         };
-        let taps = response.frames();
+        let taps = response.ncols();
         let delay = (reverb.predelay * f64::from(rate)).round() as usize;
         let longest = taps.saturating_mul(RESPONSES_A_BLOCK).max(SHORTEST_BLOCK);
         let block = match frames {
             Some(frames) => length(frames, delay, taps, reverb.tail)?.clamp(1, longest),
             None => longest,
         };
-        let kernel = wiring.kernel(response.samples().mapv(|v| f64::from(v) * scale))?;
+        let kernel = wiring.kernel(response)?;
         let plan = Planner::new().plan(&wiring.problem(block, taps)?)?;
         let prepared = plan.prepare(kernel.as_standard_layout().as_slice().unwrap_or_default())?;
         let &Reverb { dry, wet, tail, peak, .. } = reverb;

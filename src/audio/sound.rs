@@ -59,9 +59,7 @@ impl Audio {
         if samples.nrows() == 0 {
             return Err(Error::argument("samples", "one channel or more", "none"));
         }
-        if rate == 0 {
-            return Err(Error::argument("rate", "one frame a second or more", rate));
-        }
+        check_rate(rate)?;
         Ok(Self { samples, rate, format })
     }
 
@@ -107,7 +105,7 @@ impl Audio {
     ///
     /// Where fewer bits are valid than a container has, WAVEFORMATEXTENSIBLE says that they are the highest ones, and so
     /// they are read, as by SciPy and libsndfile. With the plain PCM header, where 24 bits in four bytes break the
-    /// rules, they are the lowest ones, as ALSA's `arecord` writes them and libsndfile reads them.
+    /// rules, they are the lowest ones, as ALSA's `arecord` writes them.
     ///
     /// # Errors
     /// [`Error::Other`], with the path, around what was wrong: the file cannot be read, is no WAV file or one in another
@@ -319,11 +317,20 @@ impl Audio {
     /// # Ok::<(), faltung::Error>(())
     /// ```
     pub fn resampled(&self, rate: u32) -> Result<Self> {
-        if rate == 0 {
-            return Err(Error::argument("rate", "one frame a second or more", rate));
-        }
-        let samples = resample_poly(&self.samples, rate as usize, self.rate as usize, Axis(1))?;
-        Ok(Self { samples, rate, format: self.format })
+        Ok(Self { samples: self.at_rate(rate)?.mapv(|v| v as f32), rate, format: self.format })
+    }
+
+    /// The samples at another rate, before they are rounded to `f32`.
+    pub(super) fn at_rate(&self, rate: u32) -> Result<Array2<f64>> {
+        check_rate(rate)?;
+        resample_poly(&self.samples.mapv(f64::from), rate as usize, self.rate as usize, Axis(1))
+    }
+}
+
+fn check_rate(rate: u32) -> Result<()> {
+    match rate {
+        0 => Err(Error::argument("rate", "one frame a second or more", rate)),
+        _ => Ok(()),
     }
 }
 

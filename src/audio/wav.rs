@@ -98,3 +98,21 @@ fn spec((channels, frames): (usize, usize), rate: u32, format: WavFormat) -> Res
         sample_format: format.sample_format(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_that_a_header_cannot_hold_are_refused() {
+        for format in WavFormat::ALL {
+            let block = 2 * u64::from(format.bits() / 8);
+            let longest = ((u64::from(u32::MAX) - HEADER) / block) as usize;
+            assert!(spec((2, longest), 8000, format).is_ok());
+            for frames in [longest + 1, usize::MAX] {
+                let text = spec((2, frames), 8000, format).expect_err("too long").to_string();
+                assert!(text.starts_with("frames") && text.contains(&longest.to_string()), "{text}");
+            }
+        }
+    }
+}
