@@ -8,6 +8,7 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
@@ -17,9 +18,10 @@ use plotters::prelude::*;
 
 /// Plays a sound in the room of an impulse response.
 #[derive(Parser)]
+#[command(override_usage = "reverb [OPTIONS] [SOUND.wav RESPONSE.wav] OUT.wav")]
 struct Options {
-    /// OUT.wav for the shipped sound in the shipped room, or SOUND.wav RESPONSE.wav OUT.wav
-    #[arg(num_args = 1..=3, required = true, value_names = ["SOUND.wav", "RESPONSE.wav", "OUT.wav"])]
+    /// The result, and before it a sound and a response: data/tabla.wav and data/room.wav unless given
+    #[arg(num_args = 1..=3, required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The factor of the sound itself
     #[arg(long, default_value_t = 0.3, allow_negative_numbers = true)]
@@ -47,8 +49,17 @@ struct Options {
     picture: Option<PathBuf>,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let options = Options::parse();
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("reverb: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
     let (sound, response, target) = match &*options.files {
         [target] => (data.join("tabla.wav"), data.join("room.wav"), target),
@@ -79,10 +90,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let format = options.format.unwrap_or(sound.format());
     let clipped = heard.write(target, format)?;
     describe("result", target, &heard);
-    println!("{:.3} s, {:.0} times faster than real time", seconds, heard.seconds() / seconds);
+    println!("{seconds:.3} s, {:.0} times faster than real time", heard.seconds() / seconds);
     println!("peak {:.4}, {clipped} of {} samples clipped to {format}", heard.peak(), heard.samples().len());
-    if let Some(picture) = options.picture {
-        draw(&picture, [("the sound", &sound), ("in the room", &heard)])?;
+    if clipped > 0 {
+        println!("(--normalize 0.9 clips none)");
+    }
+    if let Some(picture) = &options.picture {
+        draw(picture, [("the sound", &sound), ("in the room", &heard)])?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView1};
 
 use super::reverb::Reverb;
 use super::sound::{Audio, reserve};
@@ -14,8 +14,9 @@ use crate::plan::{Explanation, Planner, Prepared, Workspace};
 /// Frames of the shortest block, of a long sound.
 const SHORTEST_BLOCK: usize = 1 << 17;
 
-/// Responses that a block is long: each block computes with one more, as its history.
-const RESPONSES_A_BLOCK: usize = 4;
+/// Responses that a block is long. The transforms within are of about two responses, so that longer blocks are no faster
+/// and waste more on sounds that fill a part of one.
+const RESPONSES_A_BLOCK: usize = 2;
 
 /// A response made ready for many sounds, by [`Reverb::prepare`]: immutable, shared freely among threads.
 ///
@@ -169,20 +170,21 @@ impl PreparedReverb {
 
         let (outputs, history) = (self.wiring.outputs(), self.block + self.taps - 1);
         let total = length(sound.frames(), self.delay, self.taps, self.tail)?;
-        let mut result = array(outputs, total)?;
-        let mut heard: Array2<f64> = array(self.channels, history)?;
-        let mut wet: Array2<f64> = array(outputs, self.block)?;
+        let mut result = Array2::from_shape_vec((outputs, total), reserve(outputs, total)?)
+            .map_err(|e| Error::other("laying out the channels of the result", e))?;
+        let mut heard: Vec<f64> = reserve(self.channels, history)?;
+        let mut wet: Vec<f64> = reserve(outputs, self.block)?;
         let (mut workspace, mut peak) = (Workspace::new(), 0.0f64);
         for start in (0..total).step_by(self.block) {
             let frames = self.block.min(total - start);
-            excerpt(sound.samples(), start, self.delay + self.taps - 1, &mut heard);
-            if let (Some(heard), Some(wet)) = (heard.as_slice(), wet.as_slice_mut()) {
-                self.prepared.run(heard, wet, &mut workspace)?;
+            for (part, channel) in heard.chunks_exact_mut(history).zip(sound.samples().outer_iter()) {
+                excerpt(channel, start, self.delay + self.taps - 1, part);
             }
-            for (channel, mut line) in result.outer_iter_mut().enumerate() {
+            self.prepared.run(&heard, &mut wet, &mut workspace)?;
+            for (channel, (mut line, wet)) in result.outer_iter_mut().zip(wet.chunks_exact(self.block)).enumerate() {
                 // A mono sound is the dry part of every channel.
                 let dry = sound.samples().row(channel.min(self.channels - 1));
-                for (i, (place, &wet)) in line.iter_mut().skip(start).take(frames).zip(wet.row(channel)).enumerate() {
+                for (i, (place, &wet)) in line.iter_mut().skip(start).take(frames).zip(wet).enumerate() {
                     let dry = dry.get(start + i).map_or(0.0, |&v| f64::from(v));
                     let mixed = self.dry * dry + self.wet * wet;
                     peak = peak.max(mixed.abs());
@@ -208,20 +210,13 @@ fn length(frames: usize, delay: usize, taps: usize, tail: bool) -> Result<usize>
     .ok_or_else(|| Error::overflow("the length of the result"))
 }
 
-/// A part of the sound as `f64`, from `before` frames ahead of frame `start` on, with zeros outside the sound.
-fn excerpt(sound: &Array2<f32>, start: usize, before: usize, part: &mut Array2<f64>) {
+/// A part of a channel as `f64`, from `before` frames ahead of frame `start` on, with zeros outside the channel.
+fn excerpt(channel: ArrayView1<'_, f32>, start: usize, before: usize, part: &mut [f64]) {
     let (from, zeros) = (start.saturating_sub(before), before.saturating_sub(start));
     part.fill(0.0);
-    for (mut part, sound) in part.outer_iter_mut().zip(sound.outer_iter()) {
-        for (place, &sample) in part.iter_mut().skip(zeros).zip(sound.iter().skip(from)) {
-            *place = f64::from(sample);
-        }
+    for (place, &sample) in part.iter_mut().skip(zeros).zip(channel.iter().skip(from)) {
+        *place = f64::from(sample);
     }
-}
-
-fn array<T: Element>(channels: usize, frames: usize) -> Result<Array2<T>> {
-    Array2::from_shape_vec((channels, frames), reserve(channels, frames)?)
-        .map_err(|e| Error::other("laying out channels", e))
 }
 
 /// # Errors
