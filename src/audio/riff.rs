@@ -25,16 +25,7 @@ impl Chunks {
     pub(super) fn read(mut reader: impl Read) -> Result<Self> {
         let mut riff = [0; 12];
         fill(&mut reader, &mut riff, "the RIFF header")?;
-        let expected = "a little-endian RIFF file of type WAVE";
-        match (&riff[..4], &riff[8..]) {
-            (b"RIFF", b"WAVE") => {}
-            (b"RIFX", _) => return Err(Error::argument("WAV file", expected, "a big-endian one (RIFX)")),
-            (b"RF64", _) => return Err(Error::argument("WAV file", expected, "one with 64-bit lengths (RF64)")),
-            (b"RIFF", other) => return Err(Error::argument("WAV file", expected, format!("type {}", quoted(other)))),
-            (other, _) => {
-                return Err(Error::argument("WAV file", expected, format!("the first bytes {}", quoted(other))));
-            }
-        }
+        check_container(&riff)?;
         let mut format = None;
         loop {
             let mut header = [0; 8];
@@ -127,8 +118,17 @@ impl Chunks {
     }
 }
 
-fn quoted(bytes: &[u8]) -> String {
-    format!("\"{}\"", bytes.escape_ascii())
+/// The container's kind and its content's: the first four bytes and the last four.
+fn check_container(header: &[u8; 12]) -> Result<()> {
+    let [a, b, c, d, _, _, _, _, kind @ ..] = header;
+    let given = match (&[*a, *b, *c, *d], kind) {
+        (b"RIFF", b"WAVE") => return Ok(()),
+        (b"RIFF", _) => format!("type {}", kind.escape_ascii()),
+        (b"RIFX", _) => "a big-endian one (RIFX)".into(),
+        (b"RF64", _) => "one with 64-bit lengths (RF64)".into(),
+        (other, _) => format!("one that begins with {}", other.escape_ascii()),
+    };
+    Err(Error::argument("WAV file", "a little-endian RIFF file of type WAVE", given))
 }
 
 fn fill(reader: &mut impl Read, bytes: &mut [u8], what: &'static str) -> Result<()> {
