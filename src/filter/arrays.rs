@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use ndarray::{ArrayRef, ArrayViewMut, Axis, Dimension, Slice};
+use ndarray::{Array, ArrayRef, ArrayViewMut, Axis, Dimension, Slice};
 
 use crate::element::Element;
 use crate::error::{Error, Result};
@@ -90,6 +90,27 @@ pub(super) fn dimension<D: Dimension>(shape: &[usize]) -> D {
     let mut dim = D::zeros(shape.len());
     dim.slice_mut().copy_from_slice(shape);
     dim
+}
+
+/// An array of zeros, or an error where the memory cannot be had.
+pub(super) fn zeros<T: Element, D: Dimension>(name: &'static str, dim: D) -> Result<Array<T, D>> {
+    let len = dim.slice().iter().try_fold(1usize, |n, &m| n.checked_mul(m));
+    let len = len.ok_or_else(|| Error::overflow(format!("{name}'s size {:?}", dim.slice())))?;
+    let mut data = Vec::new();
+    data.try_reserve_exact(len).map_err(|e| Error::other(format!("allocating {name}, {:?}", dim.slice()), e))?;
+    data.resize(len, T::default());
+    Array::from_shape_vec(dim, data).map_err(|e| Error::other(format!("laying out {name}"), e))
+}
+
+/// Refuses an axis that an array does not have, and empty arrays.
+pub(super) fn check_axis<T, D: Dimension>(x: &ArrayRef<T, D>, axis: Axis) -> Result<()> {
+    if axis.index() >= x.ndim() {
+        return Err(Error::argument("axis", format!("one of the {} axes of x", x.ndim()), axis.index()));
+    }
+    match x.shape().iter().position(|&n| n == 0) {
+        Some(empty) => Err(Error::argument("x", format!("at least 1 sample on axis {empty}"), 0)),
+        None => Ok(()),
+    }
 }
 
 /// The most memory, in bytes, that a thread keeps for its next one-line call.

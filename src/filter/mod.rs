@@ -24,6 +24,7 @@ mod calls;
 mod convention;
 mod convolution;
 mod exact;
+mod extension;
 pub mod fir;
 mod geometry;
 mod integer;
@@ -39,5 +40,6 @@ pub use calls::{
 pub use convention::Convention;
 pub use convolution::Convolution;
 pub use exact::{convolve_exact, correlate_exact};
+pub use extension::Extension;
 pub use integer::Integer;
 pub use plan::Filter;
