@@ -204,23 +204,27 @@ impl<T: Element> Execute<T> for Forward<T::Real> {
             };
             let [f1, f2] = power::<T::Real>(-(exponents[channel].to_f64().0 as i32));
             let shape = g.kernel_shape();
+            let (last, plane) = (g.rank - 1, g.layout.plane());
+            // Taps go backwards from the beginning, and so behind the end.
+            let wrapped = |a: usize, i: usize| match g.axes[a].offset(i) {
+                0 => 0,
+                e => g.axes[a].size - e,
+            };
             let mut at = [0; MAX_RANK];
-            for &w in &plain[index * taps..][..taps] {
-                let (mut row, mut column) = (0, 0);
-                for (a, axis) in g.axes().iter().enumerate() {
-                    let e = axis.offset(at[a]);
-                    let place = if e == 0 { 0 } else { axis.size - e };
-                    if a + 1 < g.rank { row += place * g.layout.pitch(a) } else { column = place }
+            for taps in plain[index * taps..][..taps].chunks_exact(shape[last]) {
+                let row = (0..last).map(|a| wrapped(a, at[a]) * g.layout.pitch(a)).sum();
+                advance(&mut at[..last], &shape[..last]);
+                for (i, &w) in taps.iter().enumerate() {
+                    let column = wrapped(last, i);
+                    let (re, im) = if g.conjugate { w.conj() } else { w }.parts();
+                    let place = g.layout.place(row, column);
+                    // What has wrapped around has changed its sign.
+                    let sign = if real && column > 0 { -scale } else { scale };
+                    block[place] = re * f1 * f2 * sign;
+                    if !real {
+                        block[place + plane] = im * f1 * f2 * sign;
+                    }
                 }
-                let (re, im) = if g.conjugate { w.conj() } else { w }.parts();
-                let place = g.layout.place(row, column);
-                // What has wrapped around has changed its sign.
-                let sign = if real && column > 0 { -scale } else { scale };
-                block[place] = re * f1 * f2 * sign;
-                if !real {
-                    block[place + g.layout.plane()] = im * f1 * f2 * sign;
-                }
-                advance(&mut at[..g.rank], &shape[..g.rank]);
             }
             self.transform.forward(block);
         });
@@ -383,7 +387,8 @@ impl<T: Element> Item<'_, T> {
     /// Loud samples of a tile, beyond which summing them apart would cost more than the transforms.
     fn cap(&self) -> usize {
         let g = &self.forward.geometry;
-        (g.samples().saturating_mul(64) / g.taps()).clamp(4, g.samples() / 16 + 4)
+        // A product costs some forty times what a sample of a tile does.
+        (g.samples() / 4 / g.taps()).max(16)
     }
 
     /// Sums up the products of spectra over the source channels of one result channel.
