@@ -44,7 +44,7 @@ pub fn cost(path: &Path) -> Done {
         for (panel, curves, heading, label, octaves, seconds) in panels {
             let mut axes = Axes::new(heading, (label, 0.0..octaves), ("predicted time, in seconds", seconds));
             axes.numbers = (power_of_two, power_of_ten);
-            axes.ticks = (11, 5);
+            axes.ticks = (if octaves > 8.0 { 6 } else { 8 }, 5);
             let mut chart = axes.draw(&panel)?;
             for (curve, (.., colour)) in curves.into_iter().zip(SHOWN) {
                 line(&mut chart, curve, colour)?;
@@ -87,7 +87,9 @@ pub fn errors(path: &Path) -> Done {
         let mut chart = axes.draw(area)?;
         for (i, (.., colour)) in SHOWN.into_iter().enumerate() {
             line(&mut chart, bounds[i].clone(), colour)?;
-            dots(&mut chart, measured[i].clone(), colour)?;
+            // The direct sum and im2col add in the same order: their points are the same.
+            let mark = if i == 0 { rings } else { dots };
+            mark(&mut chart, measured[i].clone(), colour)?;
         }
         legend(area, (1080, 40), &SHOWN.map(|(_, name, colour)| (name, colour)))
     })

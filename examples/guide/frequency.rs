@@ -27,7 +27,7 @@ pub fn theorem(path: &Path) -> Done {
         for (i, (name, signal, colour)) in panels.into_iter().enumerate() {
             let top = if i == 1 { 0.3 } else { 2.2 };
             let bottom = if i == 1 { 0.0 } else { -2.2 };
-            let mut axes = Axes::new(name, ("sample", 0.0..104.0), ("", bottom..top));
+            let mut axes = Axes::new(name, ("sample", 0.0..[104.0, 9.0, 104.0][i]), ("", bottom..top));
             axes.ticks = (5, 5);
             let mut chart = axes.draw(&areas[i])?;
             let points = signal.iter().enumerate().map(|(n, v)| (n as f64, *v));
@@ -36,15 +36,15 @@ pub fn theorem(path: &Path) -> Done {
             } else {
                 line(&mut chart, points, colour)?
             }
-            let name = ["|X|", "|H|", "|Y| = |X|·|H|"][i];
+            let name = ["|X|", "|H|", "|Y|; dots: |X|·|H|"][i];
             let mut axes = Axes::new(name, ("cycles a sample", 0.0..0.5), ("", 0.0..[50.0, 1.1, 50.0][i]));
             axes.ticks = (6, 5);
             let mut chart = axes.draw(&areas[3 + i])?;
             let frequencies = (0..=240).map(|k| f64::from(k) / 480.0);
             line(&mut chart, frequencies.clone().map(|f| (f, spectrum(signal, f).norm())), colour)?;
             if i == 2 {
-                // Every twelfth point of the product of the other two, on the curve of the third.
-                let product = frequencies.step_by(12).map(|f| (f, (spectrum(&x, f) * spectrum(&h, f)).norm()));
+                // Every eighth point of the product of the other two, on the curve of the third.
+                let product = frequencies.step_by(8).map(|f| (f, (spectrum(&x, f) * spectrum(&h, f)).norm()));
                 dots(&mut chart, product, RED)?;
             }
         }

@@ -153,7 +153,7 @@ pub fn gradients(path: &Path) -> Done {
         line(&mut chart, quotients, BLUE)?;
         let mut axes = Axes::new(
             "Learning a kernel from data",
-            ("step of descent", 0.0..120.0),
+            ("step of descent", 0.0..40.0),
             ("mean squared error", -15.0..1.0),
         );
         axes.numbers = (plain, power_of_ten);
@@ -168,10 +168,10 @@ fn descent(x: &Array1<f64>) -> Done<Vec<(f64, f64)>> {
     let goal = correlate(x, &array![1.0, 0.0, -1.0], Mode::Valid)?;
     let mut w = Array1::zeros(3);
     let mut losses = Vec::new();
-    for step in 0..=120 {
+    for step in 0..=36 {
         let error = correlate(x, &w, Mode::Valid)? - &goal;
         let loss = error.mapv(|v: f64| v * v).mean().unwrap_or(0.0);
-        losses.push((f64::from(step), loss.max(1e-15).log10()));
+        losses.push((f64::from(step), loss.log10()));
         // The weight gradient: the data correlated with the gradient of the outputs.
         w.scaled_add(-0.4 / goal.len() as f64, &correlate(x, &error, Mode::Valid)?);
     }
@@ -200,7 +200,7 @@ pub fn sentence(path: &Path) -> Done {
         }
         Ok(())
     };
-    figure(path, (1600, 660), |area| {
+    figure(path, (1600, 690), |area| {
         title(area, "Nine words, two channels; the kernel reads a word and the one before it")?;
         for (i, word) in words.iter().enumerate() {
             centred(area, (480 + i as i32 * CELL.0 + CELL.0 / 2, 140), word, INK)?;

@@ -91,7 +91,7 @@ impl<'t> Axes<'t> {
         title(area, self.title)?;
         let mut chart = ChartBuilder::on(area)
             .margin_top(72)
-            .margin_right(36)
+            .margin_right(48)
             .margin_bottom(10)
             .margin_left(14)
             .x_label_area_size(if self.x.0.is_empty() { 56 } else { 96 })
@@ -144,6 +144,12 @@ pub fn dots(chart: &mut Chart<'_, '_>, points: impl IntoIterator<Item = (f64, f6
     Ok(())
 }
 
+/// Circles around points that may hide others.
+pub fn rings(chart: &mut Chart<'_, '_>, points: impl IntoIterator<Item = (f64, f64)>, colour: RGBColor) -> Done {
+    chart.draw_series(points.into_iter().map(|at| Circle::new(at, 15, colour.stroke_width(4))))?;
+    Ok(())
+}
+
 /// Samples as dots on stems from zero.
 pub fn stems(chart: &mut Chart<'_, '_>, points: impl IntoIterator<Item = (f64, f64)>, colour: RGBColor) -> Done {
     let points: Vec<_> = points.into_iter().collect();
@@ -169,7 +175,7 @@ pub fn envelope(chart: &mut Chart<'_, '_>, signal: &[f32], seconds: f64, columns
 pub fn cell(area: &Area<'_>, at: (i32, i32), size: (i32, i32), label: &str, fill: RGBColor) -> Done {
     let corners = [at, (at.0 + size.0, at.1 + size.1)];
     area.draw(&Rectangle::new(corners, fill.filled()))?;
-    area.draw(&Rectangle::new(corners, WHITE.stroke_width(3)))?;
+    area.draw(&Rectangle::new(corners, WHITE))?;
     let luminance = 0.30 * f64::from(fill.0) + 0.59 * f64::from(fill.1) + 0.11 * f64::from(fill.2);
     let ink = if luminance < 130.0 { WHITE } else { INK };
     centred(area, (at.0 + size.0 / 2, at.1 + size.1 / 2), label, ink)
@@ -201,7 +207,9 @@ pub fn diverging(v: f64) -> RGBColor {
 
 /// A frame around cells.
 pub fn frame(area: &Area<'_>, from: (i32, i32), to: (i32, i32), colour: RGBColor) -> Done {
-    Ok(area.draw(&Rectangle::new([from, to], colour.stroke_width(6)))?)
+    // The backend draws rectangles with the thinnest of lines, whatever the style.
+    let corners = [from, (to.0, from.1), to, (from.0, to.1), from, (to.0, from.1)];
+    Ok(area.draw(&PathElement::new(corners, colour.stroke_width(8)))?)
 }
 
 /// A straight line between two points.

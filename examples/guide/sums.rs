@@ -13,13 +13,14 @@ pub fn sum(path: &Path) -> Done {
     let (x, h) = (array![1.0, 2.0, 3.0], array![4.0, 5.0]);
     let y = convolve(&x, &h, Mode::Full)?;
     const CELL: i32 = 90;
-    figure(path, (1600, 640), |area| {
+    const WIDE: i32 = 68;
+    figure(path, (1600, 680), |area| {
         title(area, "(1, 2, 3) ∗ (4, 5): the kernel is flipped to (5, 4) and slides")?;
         for (o, &sum) in y.iter().enumerate() {
             let (left, top) = (30 + o as i32 * 390, 190);
-            let column = |i: isize| left + (i as i32 + 1) * CELL / 4 * 3;
-            let size = (CELL / 4 * 3, CELL);
-            centred(area, (left + 150, 120), &format!("o = {o}"), INK)?;
+            let column = |i: isize| left + (i as i32 + 1) * WIDE;
+            let (size, middle) = ((WIDE, CELL), left + WIDE * 5 / 2);
+            centred(area, (middle, 120), &format!("o = {o}"), INK)?;
             for (i, v) in x.iter().enumerate() {
                 cell(area, (column(i as isize), top), size, &plain(*v), SKY)?;
             }
@@ -31,14 +32,14 @@ pub fn sum(path: &Path) -> Done {
                 cell(area, (column(position), top + 110), size, &plain(*tap), colour)?;
                 if let Some(v) = data {
                     products.push(format!("{}·{}", plain(*tap), plain(*v)));
-                    let middle = column(position) + size.0 / 2;
-                    rule(area, (middle, top + CELL), (middle, top + 110), INK, 5)?;
+                    let x = column(position) + WIDE / 2;
+                    rule(area, (x, top + CELL), (x, top + 110), INK, 5)?;
                 }
             }
-            centred(area, (left + 150, top + 255), &products.join(" + "), INK)?;
-            cell(area, (left + 95, top + 300), (110, CELL), &plain(sum), GREEN)?;
+            centred(area, (middle, top + 255), &products.join(" + "), INK)?;
+            cell(area, (middle - 55, top + 300), (110, CELL), &plain(sum), GREEN)?;
         }
-        legend(area, (30, 605), &[("data x", SKY), ("kernel h, flipped", ORANGE), ("result y", GREEN)])
+        legend(area, (98, 640), &[("data x", SKY), ("kernel h, flipped", ORANGE), ("result y", GREEN)])
     })
 }
 
@@ -88,10 +89,10 @@ pub fn lag(path: &Path) -> Done {
     let points = |a: &Array1<f64>, from: usize| -> Vec<_> {
         a.iter().enumerate().map(|(i, v)| ((i + from) as f64, *v)).collect()
     };
-    figure(path, (1600, 1000), |area| {
-        let (above, below) = area.split_vertically(500);
+    figure(path, (1600, 1040), |area| {
+        let (above, below) = area.split_vertically(520);
         let heading = format!("A chirp of 64 samples, hidden in noise from sample {AT} on");
-        let mut chart = Axes::new(&heading, ("", 0.0..400.0), ("amplitude", -4.0..4.0)).draw(&above)?;
+        let mut chart = Axes::new(&heading, ("sample", 0.0..400.0), ("amplitude", -4.0..4.0)).draw(&above)?;
         line(&mut chart, points(&heard, 0), GREY)?;
         line(&mut chart, points(&chirp, AT), ORANGE)?;
         legend(&above, (1120, 40), &[("heard", GREY), ("chirp", ORANGE)])?;
@@ -115,7 +116,7 @@ pub fn boundaries(path: &Path) -> Done {
         Boundary::Nearest,
         Boundary::Wrap,
     ];
-    figure(path, (1600, 1080), |area| {
+    figure(path, (1600, 1230), |area| {
         for (panel, boundary) in area.split_evenly((3, 2)).iter().zip(all) {
             let identity = array![1.0];
             let reads = Convolution::new(&identity).padding(&[(BEYOND, BEYOND)]).boundary(boundary);
@@ -125,7 +126,7 @@ pub fn boundaries(path: &Path) -> Done {
                 Boundary::Constant(v) => format!("Constant({v:.1})"),
                 other => format!("{other:?}"),
             };
-            let mut axes = Axes::new(&heading, ("", -6.6..9.6), ("", 0.0..5.8));
+            let mut axes = Axes::new(&heading, ("sample", -6.6..9.6), ("", 0.0..5.8));
             axes.ticks = (16, 4);
             let mut chart = axes.draw(panel)?;
             let points = extended.iter().enumerate().map(|(i, v)| (i as f64 - BEYOND as f64, *v));
