@@ -51,7 +51,7 @@ struct Readme;
 /// So does the guide's.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/guide.md")]
-struct Guide;
+mod guide {}
 
 mod algo;
 #[cfg(feature = "audio")]
