@@ -82,23 +82,27 @@ pub fn pooling(path: &Path) -> Done {
         title(area, "ReLU sets what is negative to 0; pooling keeps one number of each 2 x 2")?;
         for (left, values, label) in [(50, &y, "responses"), (560, &kept, "after ReLU")] {
             matrix(area, (left, 120), CELL, &rows(values), 7.0)?;
-            for (i, colour) in [ORANGE, GREEN, PURPLE, INK].into_iter().enumerate() {
-                let corner = (left + i as i32 % 2 * 2 * CELL, 120 + i as i32 / 2 * 2 * CELL);
-                frame(area, (corner.0 + 4, corner.1 + 4), (corner.0 + 2 * CELL - 4, corner.1 + 2 * CELL - 4), colour)?;
-            }
+            quarters(area, (left, 120), 2 * CELL)?;
             centred(area, (left + 2 * CELL, 570), label, INK)?;
             centred(area, (left + 4 * CELL + 55, 320), "→", INK)?;
         }
         for (left, values, label) in [(1070, &most, "largest"), (1340, &mean, "mean")] {
             matrix(area, (left, 220), CELL, &rows(values), 7.0)?;
-            for (i, colour) in [ORANGE, GREEN, PURPLE, INK].into_iter().enumerate() {
-                let corner = (left + i as i32 % 2 * CELL, 220 + i as i32 / 2 * CELL);
-                frame(area, (corner.0 + 4, corner.1 + 4), (corner.0 + CELL - 4, corner.1 + CELL - 4), colour)?;
-            }
+            quarters(area, (left, 220), CELL)?;
             centred(area, (left + CELL, 570), label, INK)?;
         }
         Ok(())
     })
+}
+
+/// Frames in four colours around the quarters of a square, each of this size.
+fn quarters(area: &Area<'_>, at: (i32, i32), size: i32) -> Done {
+    const INSET: i32 = 4;
+    for (i, colour) in (0..).zip([ORANGE, GREEN, PURPLE, INK]) {
+        let (x, y) = (at.0 + i % 2 * size, at.1 + i / 2 * size);
+        frame(area, (x + INSET, y + INSET), (x + size - INSET, y + size - INSET), colour)?;
+    }
+    Ok(())
 }
 
 /// A layer of one dimension with the loss `Σ y³ / 3`, and its gradients.

@@ -78,10 +78,11 @@ pub fn volume(path: &Path) -> Done {
         })
     };
     let flat = along(&ball, &[1, 2], &taps)?;
-    let solid = along(&along(&ball, &[0, 1, 2], &taps)?, &[0, 1, 2], &taps)?;
+    let solid = along(&ball, &[0, 1, 2], &taps)?;
+    let smoother = along(&solid, &[0, 1, 2], &taps)?;
     let mut steepness = Array3::<f32>::zeros(solid.raw_dim());
     for axis in 0..3 {
-        let slope = along(&solid, &[axis], &array![0.5, 0.0, -0.5])?;
+        let slope = along(&smoother, &[axis], &array![0.5, 0.0, -0.5])?;
         Zip::from(&mut steepness).and(&slope).for_each(|sum, v| *sum += v * v);
     }
     let steepness = steepness.mapv(|v| v.sqrt() * 9.0);
