@@ -58,7 +58,7 @@ pub fn cost(path: &Path) -> Done {
 /// The largest error of each algorithm in single precision, beside the bound that its plan states.
 pub fn errors(path: &Path) -> Done {
     const N: usize = 4096;
-    let x: Array1<f64> = Noise(7).take(N).map(f64::from).collect();
+    let x: Array1<f64> = Noise(7).take(N).collect();
     let mut measured = vec![Vec::new(); SHOWN.len()];
     let mut bounds = measured.clone();
     for octave in 0..=10u32 {

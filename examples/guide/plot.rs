@@ -70,6 +70,9 @@ pub fn legend(area: &Area<'_>, at: (i32, i32), entries: &[(&str, RGBColor)]) -> 
     Ok(())
 }
 
+/// How a number is written.
+type Write = fn(f64) -> String;
+
 /// Axes with a title and labels.
 pub struct Axes<'t> {
     pub title: &'t str,
@@ -78,7 +81,7 @@ pub struct Axes<'t> {
     /// The number of labels that are sought on each axis.
     pub ticks: (usize, usize),
     /// How numbers are written on each axis.
-    pub numbers: (fn(f64) -> String, fn(f64) -> String),
+    pub numbers: (Write, Write),
 }
 
 impl<'t> Axes<'t> {
