@@ -48,6 +48,11 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+/// So does the guide's.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/guide.md")]
+mod guide {}
+
 mod algo;
 #[cfg(feature = "audio")]
 pub mod audio;
