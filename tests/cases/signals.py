@@ -2,25 +2,25 @@
 
     python signals.py              # needs numpy, scipy, safetensors
 
-The metadata entry `cases` is a JSON list: each case names its kind, its parameters and the tensors that it reads.
+All numbers lie in the tensor `values`. The metadata entry `cases` is a JSON list: each case has its kind, its
+parameters and its arrays, as {"at": first value, "shape": shape, "complex": whether pairs of (real, imaginary)}.
 """
 import itertools, json, pathlib
 import numpy as np, scipy.signal as ss
 from safetensors.numpy import save_file
 
 rng = np.random.default_rng(1)
-tensors, cases = {}, []
+values, cases, places = [], [], {}
 
 
 def store(a):
     a = np.asarray(a)
-    a = np.stack([a.real, a.imag], -1) if np.iscomplexobj(a) else a
-    a = np.ascontiguousarray(a, np.float64)
-    for name, b in tensors.items():
-        if a.shape == b.shape and (a == b).all():
-            return name
-    tensors[name := f"t{len(tensors)}"] = a
-    return name
+    flat = np.stack([a.real, a.imag], -1) if np.iscomplexobj(a) else a
+    flat = np.ascontiguousarray(flat, np.float64).ravel()
+    at = places.setdefault(flat.tobytes(), len(values))
+    if at == len(values):
+        values.extend(flat)
+    return {"at": at, "shape": list(a.shape), "complex": bool(np.iscomplexobj(a))}
 
 
 def add(kind, y, **more):
@@ -30,10 +30,10 @@ def add(kind, y, **more):
 PLAIN = ("boxcar triang bartlett barthann hann hamming blackman blackmanharris nuttall flattop bohman parzen cosine "
          "lanczos").split()
 WITH = [("general_hamming", 0.7), ("tukey", 0.5), ("tukey", 0.0), ("tukey", 1.0), ("tukey", 0.13), ("kaiser", 0.0),
-        ("kaiser", 5.0), ("kaiser", 8.6), ("kaiser", 40.0), ("kaiser", 900.0), ("gaussian", 2.5),
+        ("kaiser", 5.0), ("kaiser", 8.6), ("kaiser", 40.0), ("kaiser", 600.0), ("gaussian", 2.5),
         ("general_gaussian", 1.5, 3.0), ("exponential", None, 3.0), ("chebwin", 60.0), ("chebwin", 100.0),
         ("taylor", 4, 30), ("taylor", 6, 50)]
-for n, sym in itertools.product((1, 2, 3, 8, 25, 26), (True, False)):
+for n, sym in itertools.product((1, 2, 3, 8, 25), (True, False)):
     for w in [(name,) for name in PLAIN] + WITH:
         if w[0] == "tukey" and n == 2:
             continue  # SciPy puts three pieces together that overlap
@@ -74,7 +74,7 @@ for n, order, deriv, delta in [(5, 2, 0, 1), (11, 3, 0, 1), (11, 3, 1, 0.5), (12
 
 for n in (1, 2, 9, 32):
     h = rng.standard_normal(n)
-    for points, whole, nyquist, fs in itertools.product((1, 2, 7, 64), (False, True), (False, True), (None, 48000.0)):
+    for points, whole, nyquist, fs in itertools.product((1, 2, 7, 30), (False, True), (False, True), (None, 48000.0)):
         more = dict(h=store(h), points=points, whole=whole, include_nyquist=nyquist, fs=fs)
         w, y = ss.freqz(h, worN=points, whole=whole, include_nyquist=nyquist, fs=2.0 if fs is None else fs)
         add("freqz", y, w=store(w), **more)
@@ -96,7 +96,7 @@ for up, down, axis in [(3, 2, 0), (2, 3, 1), (5, 3, 2), (1, 3, 1), (2, 1, 0), (1
     x, h = rng.standard_normal((4, 6, 5)).round(3), rng.standard_normal(9).round(3)
     x = x + 1j * x[::-1] if axis == 2 else x
     y = ss.upfirdn(h, x, up, down, axis)
-    add("upfirdn", y, x=store(x), h=store(h), up=up, down=down, axis=axis, mode="constant", complex=bool(np.iscomplexobj(x)))
+    add("upfirdn", y, x=store(x), h=store(h), up=up, down=down, axis=axis, mode="constant")
 
 for i, ((up, down), n) in enumerate(itertools.product(RATES + [(48000, 44100), (101, 100), (10, 12)], (1, 2, 9, 50))):
     x = rng.standard_normal(n).round(3) + 2
@@ -120,5 +120,5 @@ for taps, n, axis in [(5, 40, 0), (8, 60, 1), (3, 10, 0), (31, 200, 0)]:
     add("lfilter", ss.lfilter(h, [1.0], x, axis=axis), h=store(h), x=store(x), axis=axis)
 
 path = pathlib.Path(__file__).with_name("signals.safetensors")
-save_file(tensors, path, {"cases": json.dumps(cases, separators=(",", ":"))})
+save_file({"values": np.array(values)}, path, {"cases": json.dumps(cases, separators=(",", ":"))})
 print(len(cases), "cases,", path.stat().st_size >> 10, "KiB")
