@@ -151,15 +151,8 @@ fn designs_are_scipys() {
     for case in table.of("firwin2", 25) {
         let nfreqs = case.about["nfreqs"].as_u64().map(|n| n as usize);
         let (freq, gain) = (case.numbers("freq"), case.numbers("gain"));
-        let h = firwin2(
-            case.whole("numtaps"),
-            &freq,
-            &gain,
-            nfreqs,
-            case.window(),
-            case.flag("antisymmetric"),
-            case.fs(),
-        );
+        let h =
+            firwin2(case.whole("numtaps"), &freq, &gain, nfreqs, case.window(), case.flag("antisymmetric"), case.fs());
         case.agrees_line(&h.unwrap_or_else(|e| panic!("{e}: {}", case.about)).to_vec());
     }
 }

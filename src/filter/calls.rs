@@ -258,7 +258,7 @@ pub fn correlate_batch<T: Element, D: Dimension + DimMax<K>, K: Dimension>(
 }
 
 /// Plans, allocates the result and runs.
-fn fresh<T: Element, D: Dimension, K: Dimension, E: Dimension>(
+pub(super) fn fresh<T: Element, D: Dimension, K: Dimension, E: Dimension>(
     x: &ArrayRef<T, D>,
     h: &ArrayRef<T, K>,
     settings: &Settings,
@@ -269,9 +269,10 @@ fn fresh<T: Element, D: Dimension, K: Dimension, E: Dimension>(
     Ok(y)
 }
 
-fn into<T: Element, D: Dimension>(
+/// Plans and runs, into an array of the caller's.
+pub(super) fn into<T: Element, D: Dimension, K: Dimension>(
     x: &ArrayRef<T, D>,
-    h: &ArrayRef<T, D>,
+    h: &ArrayRef<T, K>,
     settings: &Settings,
     y: &mut ArrayRef<T, D>,
 ) -> Result<()> {
