@@ -3,7 +3,7 @@
     python signals.py              # needs numpy, scipy, safetensors
 
 All numbers lie in the tensor `values`. The metadata entry `cases` is a JSON list: each case has its kind, its
-parameters and its arrays, as {"at": first value, "shape": shape, "complex": whether pairs of (real, imaginary)}.
+parameters and its arrays, as [first value, shape, 1 for pairs of (real, imaginary) or 0].
 """
 import itertools, json, pathlib
 import numpy as np, scipy.signal as ss
@@ -20,7 +20,7 @@ def store(a):
     at = places.setdefault(flat.tobytes(), len(values))
     if at == len(values):
         values.extend(flat)
-    return {"at": at, "shape": list(a.shape), "complex": bool(np.iscomplexobj(a))}
+    return [at, list(a.shape), int(np.iscomplexobj(a))]
 
 
 def add(kind, y, **more):

@@ -50,7 +50,7 @@ impl Rate {
         taps: &[T],
         extension: Extension,
     ) -> Result<Array<T, D>> {
-        let far = self.count.checked_mul(self.down).and_then(|n| n.checked_add(self.offset));
+        let far = (self.count - 1).checked_mul(self.down).and_then(|n| n.checked_add(self.offset));
         if far.is_none_or(|n| n > isize::MAX as usize / 4) {
             return Err(Error::overflow("the length of the up-sampled signal"));
         }
@@ -149,7 +149,7 @@ impl Part {
         let &Lines { number, input, output } = lines;
         let reach = (self.rows - 1) * self.step + self.span;
         let problem = Problem::layer(number, 1, self.group, &[reach], &[self.span])
-            .stride(&[self.step])
+            .stride(&[if self.rows == 1 { 1 } else { self.step }])
             .dtype(T::DTYPE)
             .build()?;
         let plan = Options::default().plan::<T>(&problem)?;
