@@ -166,42 +166,43 @@ fn draw(path: &Path, filter: &Fir, rate: f64, spectra: [&Array1<f64>; 2]) -> Out
     let (_, delay) = group_delay(&taps, &hz[..], Some(rate))?;
     let line = |y: &dyn Fn(usize) -> f64| -> Vec<(f64, f64)> { (0..hz.len()).map(|i| (hz[i], y(i))).collect() };
 
-    let root = SVGBackend::new(path, (900, 960)).into_drawing_area();
+    let root = SVGBackend::new(path, (900, 1200)).into_drawing_area();
     root.fill(&WHITE)?;
-    let panels = root.split_evenly((3, 1));
+    let panels = root.split_evenly((4, 1));
 
     let mut chart = chart_of(&panels[0], "Gain", "dB", audible.clone(), -120.0..10.0)?;
     let gain = line(&|i| (20.0 * response[i].norm().max(1e-12).log10()).max(-120.0));
     chart.draw_series(LineSeries::new(gain, blue.stroke_width(2)))?;
 
-    // The phase of what is left when the delay is taken away, as it is here.
-    let mut chart =
-        chart_of(&panels[1], "Phase without the delay, and group delay", "degrees", audible.clone(), -200.0..200.0)?;
+    let mut chart = chart_of(&panels[1], "Phase, the delay taken away", "degrees", audible.clone(), -100.0..280.0)?;
     let middle = filter.delay().unwrap_or(0.0);
     let phase = line(&|i| {
         let turned = response[i] * faltung::Complex::from_polar(1.0, 2.0 * PI * hz[i] / rate * middle);
-        turned.arg().to_degrees()
+        // Half a turn is one line, not two.
+        (turned.arg().to_degrees() + 90.0).rem_euclid(360.0) - 90.0
     });
-    let milliseconds: Vec<f64> = delay.iter().map(|d| d / rate * 1e3).collect();
-    let most = milliseconds.iter().fold(1e-3f64, |a, &d| if d.is_finite() { a.max(d) } else { a });
-    let mut chart = {
-        chart.draw_series(LineSeries::new(phase, blue.stroke_width(2)))?.label("phase").legend(key(blue));
-        chart.set_secondary_coord(audible.clone().log_scale(), 0.0..1.5 * most)
-    };
-    chart.configure_secondary_axes().y_desc("ms").label_style(("sans-serif", 14)).draw()?;
-    let delays = line(&|i| milliseconds[i]).into_iter().filter(|(_, d)| d.is_finite());
-    chart.draw_secondary_series(LineSeries::new(delays, red.stroke_width(2)))?.label("group delay").legend(key(red));
-    chart.configure_series_labels().background_style(WHITE.mix(0.8)).label_font(("sans-serif", 14)).draw()?;
+    chart.draw_series(LineSeries::new(phase, red.stroke_width(1)))?;
+
+    let milliseconds = line(&|i| delay[i] / rate * 1e3);
+    let most = milliseconds.iter().fold(1e-3f64, |a, d| a.max(d.1)); // passes over NaN
+    let mut chart = chart_of(&panels[2], "Group delay", "ms", audible.clone(), 0.0..1.5 * most)?;
+    let finite = milliseconds.into_iter().filter(|d| d.1.is_finite());
+    chart.draw_series(LineSeries::new(finite, red.stroke_width(2)))?;
 
     let loudest = spectra[0].iter().chain(spectra[1]).fold(-100.0f64, |a, &v| a.max(v));
-    let mut chart = chart_of(&panels[2], "The sound's spectrum", "dB", audible, loudest - 110.0..loudest + 10.0)?;
+    let mut chart = chart_of(&panels[3], "The sound's spectrum", "dB", audible, loudest - 110.0..loudest + 10.0)?;
     for (spectrum, colour, name) in [(spectra[0], grey, "before"), (spectra[1], blue, "after")] {
         let points =
             spectrum.iter().enumerate().map(|(k, &v)| (rate / 2.0 * k as f64 / POINTS as f64, v.max(loudest - 110.0)));
         let audible = points.filter(|(f, _)| *f >= 20.0);
         chart.draw_series(LineSeries::new(audible, colour.stroke_width(1)))?.label(name).legend(key(colour));
     }
-    chart.configure_series_labels().background_style(WHITE.mix(0.8)).label_font(("sans-serif", 14)).draw()?;
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::LowerLeft)
+        .background_style(WHITE.mix(0.8))
+        .label_font(("sans-serif", 14))
+        .draw()?;
     Ok(root.present()?)
 }
 
@@ -227,7 +228,6 @@ fn chart_of<'a, 'b>(
         .margin(12)
         .x_label_area_size(36)
         .y_label_area_size(56)
-        .right_y_label_area_size(56)
         .build_cartesian_2d(x.log_scale(), y)?;
     let hertz = |f: &f64| if *f < 1000.0 { format!("{f}") } else { format!("{}k", f / 1000.0) };
     let mut mesh = chart.configure_mesh();

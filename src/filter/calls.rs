@@ -79,7 +79,7 @@ pub fn correlate<T: Element, D: Dimension>(x: &ArrayRef<T, D>, h: &ArrayRef<T, D
 /// use faltung::{Mode, correlate};
 ///
 /// // The pattern lies two samples later in the data.
-/// let (x, h) = (array![0.0, 0.0, 1.0, 2.0, 0.0], array![1.0, 2.0]);
+/// let (x, h) = (array![0.0, 0.0, 1.0, 2.0, 0.0], array![1.0f64, 2.0]);
 /// let y = correlate(&x, &h, Mode::Full)?;
 /// let found = correlation_lags(5, 2, Mode::Full)?.zip(y).max_by(|a, b| a.1.total_cmp(&b.1));
 /// assert_eq!(found, Some((2, 5.0)));

@@ -76,6 +76,12 @@ impl<T: Element> PreparedFir<T> {
     }
 
     /// The taps, in the element type.
+    ///
+    /// ```
+    /// use faltung::filter::fir::Fir;
+    /// assert_eq!(Fir::from_taps(vec![0.1])?.prepare::<f32>()?.taps()[0], 0.1f32);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn taps(&self) -> &Array1<T> {
         &self.taps
     }

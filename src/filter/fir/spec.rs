@@ -135,11 +135,24 @@ impl Fir {
     }
 
     /// The impulse response.
+    ///
+    /// ```
+    /// use faltung::filter::fir::Fir;
+    /// assert_eq!(Fir::from_taps(vec![1.0, 2.0])?.taps().to_vec(), [1.0, 2.0]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn taps(&self) -> &Array1<f64> {
         &self.taps
     }
 
     /// The sampling rate that the design was told.
+    ///
+    /// ```
+    /// use faltung::filter::fir::{Fir, FirDesign};
+    /// assert_eq!(FirDesign::new(5).fs(8000.0).lowpass(900.0)?.fs(), Some(8000.0));
+    /// assert_eq!(Fir::lowpass(0.5, 5)?.fs(), None);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn fs(&self) -> Option<f64> {
         self.fs
     }
@@ -310,6 +323,14 @@ impl FirDesign {
     ///
     /// # Errors
     /// As [`multiband`](Self::multiband).
+    ///
+    /// ```
+    /// use faltung::filter::fir::FirDesign;
+    /// let (hz, response) = FirDesign::new(101).fs(8000.0).lowpass(1000.0)?.freqz(100)?;
+    /// let mut passing = hz.iter().zip(&response).filter(|&(&f, _)| f < 800.0);
+    /// assert!(passing.all(|(_, gain)| (gain.norm() - 1.0).abs() < 0.01));
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn lowpass(&self, cutoff: f64) -> Result<Fir> {
         self.multiband(&[cutoff], true)
     }
@@ -318,6 +339,14 @@ impl FirDesign {
     ///
     /// # Errors
     /// As [`multiband`](Self::multiband).
+    ///
+    /// ```
+    /// use faltung::filter::fir::FirDesign;
+    /// let (hz, response) = FirDesign::new(101).fs(8000.0).highpass(1000.0)?.freqz(100)?;
+    /// let mut passing = hz.iter().zip(&response).filter(|&(&f, _)| f > 1200.0);
+    /// assert!(passing.all(|(_, gain)| (gain.norm() - 1.0).abs() < 0.01));
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn highpass(&self, cutoff: f64) -> Result<Fir> {
         self.multiband(&[cutoff], false)
     }
@@ -326,6 +355,14 @@ impl FirDesign {
     ///
     /// # Errors
     /// As [`multiband`](Self::multiband).
+    ///
+    /// ```
+    /// use faltung::filter::fir::FirDesign;
+    /// let (hz, response) = FirDesign::new(101).fs(8000.0).bandpass(1000.0, 2000.0)?.freqz(100)?;
+    /// let mut passing = hz.iter().zip(&response).filter(|&(&f, _)| f > 1200.0 && f < 1800.0);
+    /// assert!(passing.all(|(_, gain)| (gain.norm() - 1.0).abs() < 0.01));
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn bandpass(&self, low: f64, high: f64) -> Result<Fir> {
         self.multiband(&[low, high], false)
     }
@@ -334,6 +371,14 @@ impl FirDesign {
     ///
     /// # Errors
     /// As [`multiband`](Self::multiband).
+    ///
+    /// ```
+    /// use faltung::filter::fir::FirDesign;
+    /// let (hz, response) = FirDesign::new(101).fs(8000.0).bandstop(1000.0, 2000.0)?.freqz(100)?;
+    /// let mut passing = hz.iter().zip(&response).filter(|&(&f, _)| f < 800.0 || f > 2200.0);
+    /// assert!(passing.all(|(_, gain)| (gain.norm() - 1.0).abs() < 0.01));
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn bandstop(&self, low: f64, high: f64) -> Result<Fir> {
         self.multiband(&[low, high], true)
     }

@@ -8,6 +8,8 @@
 //!
 //! Only products that reach an output are computed: each output costs some `taps / up` of them, however large the rates
 //! are. Signals of any length go in one piece; the result and one extended copy of the data are the memory needed.
+//! Neighbouring outputs are computed together, so that a sample which is not finite reaches up to half a filter further
+//! than its taps do.
 
 mod polyphase;
 mod resampler;
