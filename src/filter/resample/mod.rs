@@ -31,7 +31,7 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// [`Error::Argument`] for an empty array, an axis that is not there, a rate of 0, or one whose filter has more than
-/// [`MAX_TAPS`](super::fir::MAX_TAPS) taps; [`Error::Overflow`] and [`Error::Other`] where the result's size does not fit.
+/// [`MAX_TAPS`](crate::filter::fir::MAX_TAPS) taps; [`Error::Overflow`] and [`Error::Other`] where the result's size does not fit.
 ///
 /// ```
 /// use faltung::filter::resample::resample_poly;
