@@ -328,7 +328,7 @@ proptest! {
         prop_assert_eq!(y.len_of(Axis(axis)), (n * up).div_ceil(down));
         prop_assert!(close(&resample(&(&x + &z * 2.0)), &(&y + &w * 2.0), 1e-11));
         for (line, expected) in x.lanes(Axis(axis)).into_iter().zip(y.lanes(Axis(axis))) {
-            prop_assert!(close(&resample_poly(&line, up, down, Axis(0)).expect("a line"), &expected, 1e-12));
+            prop_assert!(close(&resample_poly(&line, up, down, Axis(0)).expect("a line"), expected, 1e-12));
         }
         // However the data lie in memory.
         let backwards = x.slice(s![..;-1, .., ..]).to_owned();
