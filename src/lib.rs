@@ -74,6 +74,7 @@ mod view;
 
 pub use element::{DType, Element, Scalar};
 pub use error::{Error, Result};
+pub use filter::fir::{Fir, FirDesign};
 pub use filter::{
     Convention, Convolution, Filter, Integer, convolve, convolve_axes, convolve_axis, convolve_batch, convolve_exact,
     convolve_into, correlate, correlate_axes, correlate_axis, correlate_batch, correlate_exact, correlate_into,

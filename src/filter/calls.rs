@@ -1,5 +1,7 @@
 //! The one-line calls.
 
+use std::ops::Range;
+
 use ndarray::{Array, ArrayRef, Axis, DimMax, Dimension, Ix1};
 
 use super::arrays::{self, with_workspace};
@@ -58,6 +60,48 @@ pub fn convolve<T: Element, D: Dimension>(x: &ArrayRef<T, D>, h: &ArrayRef<T, D>
 /// ```
 pub fn correlate<T: Element, D: Dimension>(x: &ArrayRef<T, D>, h: &ArrayRef<T, D>, mode: Mode) -> Result<Array<T, D>> {
     fresh(x, h, &Settings::of(mode, true))
+}
+
+/// The lag of every sample of [`correlate`]'s result, of data of `n1` and a kernel of `n2` samples: how many samples
+/// later than in the kernel the same is found in the data. As `scipy.signal.correlation_lags`, but that for odd `n1` and
+/// even `n2` the lags of [`Mode::Same`] are those of the samples that SciPy's `correlate` returns as well (SciPy 1.17
+/// names them one too large).
+///
+/// In [`Mode::Valid`] with `n2 > n1` they are those of [`Convention::Scipy`](crate::Convention::Scipy), which swaps the
+/// two.
+///
+/// # Errors
+/// [`Error::Argument`] for lengths of 0; [`Error::Overflow`] for lengths beyond `isize`.
+///
+/// ```
+/// use faltung::filter::correlation_lags;
+/// use faltung::ndarray::array;
+/// use faltung::{Mode, correlate};
+///
+/// // The pattern lies two samples later in the data.
+/// let (x, h) = (array![0.0, 0.0, 1.0, 2.0, 0.0], array![1.0f64, 2.0]);
+/// let y = correlate(&x, &h, Mode::Full)?;
+/// let found = correlation_lags(5, 2, Mode::Full)?.zip(y).max_by(|a, b| a.1.total_cmp(&b.1));
+/// assert_eq!(found, Some((2, 5.0)));
+/// # Ok::<(), faltung::Error>(())
+/// ```
+pub fn correlation_lags(n1: usize, n2: usize, mode: Mode) -> Result<Range<isize>> {
+    let mut lengths = [0; 2];
+    for (length, (name, n)) in lengths.iter_mut().zip([("n1", n1), ("n2", n2)]) {
+        *length = match isize::try_from(n) {
+            Ok(0) => return Err(Error::argument(name, "at least 1 sample", 0)),
+            Ok(n) if n <= isize::MAX / 2 => n,
+            _ => return Err(Error::overflow(name)),
+        };
+    }
+    let [n, k] = lengths;
+    Ok(match mode {
+        Mode::Full => 1 - k..n,
+        Mode::Same => -(k / 2)..n - k / 2,
+        Mode::Causal => 1 - k..n + 1 - k,
+        Mode::Valid if k <= n => 0..n - k + 1,
+        Mode::Valid => n - k..1,
+    })
 }
 
 /// As [`convolve`], into an array of the caller's, of any strides.
@@ -258,7 +302,7 @@ pub fn correlate_batch<T: Element, D: Dimension + DimMax<K>, K: Dimension>(
 }
 
 /// Plans, allocates the result and runs.
-fn fresh<T: Element, D: Dimension, K: Dimension, E: Dimension>(
+pub(super) fn fresh<T: Element, D: Dimension, K: Dimension, E: Dimension>(
     x: &ArrayRef<T, D>,
     h: &ArrayRef<T, K>,
     settings: &Settings,
@@ -269,9 +313,10 @@ fn fresh<T: Element, D: Dimension, K: Dimension, E: Dimension>(
     Ok(y)
 }
 
-fn into<T: Element, D: Dimension>(
+/// Plans and runs, into an array of the caller's.
+pub(super) fn into<T: Element, D: Dimension, K: Dimension>(
     x: &ArrayRef<T, D>,
-    h: &ArrayRef<T, D>,
+    h: &ArrayRef<T, K>,
     settings: &Settings,
     y: &mut ArrayRef<T, D>,
 ) -> Result<()> {

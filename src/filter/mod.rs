@@ -7,6 +7,9 @@
 //! | [`convolve_batch`], [`correlate_batch`] | leading axes that broadcast as NumPy's do |
 //! | [`convolve_exact`], [`correlate_exact`] | integers, exactly |
 //! | [`Convolution`], and the [`Filter`] that it plans | every option, and many runs with one kernel |
+//! | [`fir`] | the design of filters for signals, and signals through them |
+//! | [`resample`] | changes of the sampling rate |
+//! | [`correlation_lags`] | the lags of a correlation's samples |
 //! | [`Convention`] | the choices of SciPy, NumPy, MATLAB, OpenCV and PyTorch |
 //!
 //! The front end only converts: every call becomes a [`Problem`](crate::Problem) that the planner computes as any
@@ -35,7 +38,7 @@ mod settings;
 
 pub use calls::{
     convolve, convolve_axes, convolve_axis, convolve_batch, convolve_into, correlate, correlate_axes, correlate_axis,
-    correlate_batch, correlate_into,
+    correlate_batch, correlate_into, correlation_lags,
 };
 pub use convention::Convention;
 pub use convolution::Convolution;

@@ -2,7 +2,12 @@
 
 use crate::error::{Error, Result};
 
-/// The largest number of taps that is designed.
+/// The largest number of taps that is designed: some seconds' work, and 128 MiB.
+///
+/// ```
+/// use faltung::filter::fir::{Fir, MAX_TAPS};
+/// assert!(Fir::lowpass(0.5, MAX_TAPS + 1).is_err());
+/// ```
 pub const MAX_TAPS: usize = 1 << 24;
 
 pub(super) fn taps(name: &'static str, n: usize) -> Result<()> {

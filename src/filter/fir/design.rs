@@ -98,8 +98,8 @@ pub fn firwin(
     check::taps("numtaps", numtaps)?;
     let nyquist = check::nyquist(fs)?;
     check_edges(cutoff, nyquist)?;
-    let pass_nyquist = (cutoff.len() % 2 == 0) == pass_zero;
-    if pass_nyquist && numtaps % 2 == 0 {
+    let pass_nyquist = cutoff.len().is_multiple_of(2) == pass_zero;
+    if pass_nyquist && numtaps.is_multiple_of(2) {
         return Err(Error::argument(
             "numtaps",
             "an odd number where the Nyquist frequency passes, since it cannot pass a filter of even length",
@@ -121,8 +121,8 @@ pub fn firwin(
     }
     if scale {
         let at = match edges[..] {
-            [left, ..] if left == 0.0 => 0.0,
-            [_, right, ..] if right == 1.0 => 1.0,
+            [0.0, ..] => 0.0,
+            [_, 1.0, ..] => 1.0,
             [left, right, ..] => 0.5 * (left + right),
             _ => 0.0,
         };

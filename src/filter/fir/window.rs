@@ -202,7 +202,7 @@ impl Window {
         match *self {
             Self::Boxcar => vec![1.0; n],
             Self::Triangular => {
-                let half = if n % 2 == 0 { m } else { m + 1.0 };
+                let half = if n.is_multiple_of(2) { m } else { m + 1.0 };
                 mirrored(&|d| 1.0 - 2.0 * d / half)
             }
             Self::Bartlett => mirrored(&|d| 1.0 - d / middle),
@@ -362,10 +362,10 @@ fn chebyshev(n: usize, attenuation: f64) -> Vec<f64> {
             let value = if x.abs() <= 1.0 {
                 (order * x.acos()).cos()
             } else {
-                let sign = if x < 0.0 && n % 2 == 0 { -1.0 } else { 1.0 };
+                let sign = if x < 0.0 && n.is_multiple_of(2) { -1.0 } else { 1.0 };
                 sign * (order * x.abs().acosh()).cosh()
             };
-            let phase = if n % 2 == 0 { PI * k as f64 / n as f64 } else { 0.0 };
+            let phase = if n.is_multiple_of(2) { PI * k as f64 / n as f64 } else { 0.0 };
             Complex::from_polar(1.0, phase) * value
         })
         .collect();

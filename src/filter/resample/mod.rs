@@ -8,6 +8,8 @@
 //!
 //! Only products that reach an output are computed: each output costs some `taps / up` of them, however large the rates
 //! are. Signals of any length go in one piece; the result and one extended copy of the data are the memory needed.
+//! Neighbouring outputs are computed together, so that a sample which is not finite reaches up to half a filter further
+//! than its taps do.
 
 mod polyphase;
 mod resampler;
@@ -29,7 +31,7 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// [`Error::Argument`] for an empty array, an axis that is not there, a rate of 0, or one whose filter has more than
-/// [`MAX_TAPS`](super::fir::MAX_TAPS) taps; [`Error::Overflow`] and [`Error::Other`] where the result's size does not fit.
+/// [`MAX_TAPS`](crate::filter::fir::MAX_TAPS) taps; [`Error::Overflow`] and [`Error::Other`] where the result's size does not fit.
 ///
 /// ```
 /// use faltung::filter::resample::resample_poly;

@@ -50,35 +50,37 @@ impl Rate {
         taps: &[T],
         extension: Extension,
     ) -> Result<Array<T, D>> {
-        let mut dim = x.raw_dim();
-        dim[axis.index()] = self.count;
-        let far = self.count.checked_mul(self.down).and_then(|n| n.checked_add(self.offset));
+        let far = (self.count - 1).checked_mul(self.down).and_then(|n| n.checked_add(self.offset));
         if far.is_none_or(|n| n > isize::MAX as usize / 4) {
             return Err(Error::overflow("the length of the up-sampled signal"));
         }
+        // Lines lie one behind the other while they are computed: the extension copies them anyway.
+        let last = x.ndim() - 1;
+        let mut x = x.view();
+        x.swap_axes(axis.index(), last);
+        let mut dim = x.raw_dim();
+        dim[last] = self.count;
         let mut y = arrays::zeros("the result", dim)?;
         let length = taps.len().div_ceil(self.up);
         let low = self.at(0).0 as isize + 1 - length as isize;
         let high = self.at(self.count - 1).0 as isize + 1;
-        let wide = extension.extend(x, axis, low, high)?;
-        let lines = Lines {
-            outer: x.shape()[..axis.index()].iter().product(),
-            inner: x.shape()[axis.index() + 1..].iter().product(),
-            input: wide.len_of(axis),
-            output: self.count,
-        };
-        let (Some(wide), Some(out)) = (wide.as_slice(), y.as_slice_mut()) else {
+        let wide = extension.extend(&x, Axis(last), low, high)?;
+        let lines =
+            Lines { number: x.shape()[..last].iter().product(), input: wide.len_of(Axis(last)), output: self.count };
+        let (Some(samples), Some(out)) = (wide.as_slice(), y.as_slice_mut()) else {
             return Err(Error::argument("x", "an array in C order", "another"));
         };
-        with_workspace(|workspace| self.run_groups(&lines, wide, taps, out, workspace))?;
-        Ok(y)
+        with_workspace(|workspace| self.run_groups(&lines, samples, taps, out, workspace))?;
+        drop(wide);
+        y.swap_axes(axis.index(), last);
+        Ok(if y.is_standard_layout() { y } else { y.as_standard_layout().into_owned() })
     }
 
-    /// Every group of phases; `wide` begins with the first sample that output 0 reads.
+    /// Every group of phases; `samples` begin with the first one that output 0 reads.
     fn run_groups<T: Element>(
         &self,
         lines: &Lines,
-        wide: &[T],
+        samples: &[T],
         taps: &[T],
         out: &mut [T],
         workspace: &mut Workspace,
@@ -108,17 +110,16 @@ impl Rate {
             }
             let rows = rows(first);
             let part = Part { group, span, rows, step, every: phases, from: start - origin, to: first };
-            part.run(lines, wide, &kernel, out, workspace)?;
+            part.run(lines, samples, &kernel, out, workspace)?;
             first += group;
         }
         Ok(())
     }
 }
 
-/// The lines along one axis of two arrays in C order.
+/// The lines of two arrays in C order.
 struct Lines {
-    outer: usize,
-    inner: usize,
+    number: usize,
     input: usize,
     output: usize,
 }
@@ -140,28 +141,22 @@ impl Part {
     fn run<T: Element>(
         &self,
         lines: &Lines,
-        wide: &[T],
+        samples: &[T],
         kernel: &[T],
         out: &mut [T],
         workspace: &mut Workspace,
     ) -> Result<()> {
-        let &Lines { outer, inner, input, output } = lines;
+        let &Lines { number, input, output } = lines;
         let reach = (self.rows - 1) * self.step + self.span;
-        // One spatial axis, and the axes behind the filtered one as a second with a kernel of one tap.
-        let axes = if inner == 1 { 1 } else { 2 };
-        let problem = Problem::layer(outer, 1, self.group, &[reach, inner][..axes], &[self.span, 1][..axes])
-            .stride(&[self.step, 1][..axes])
+        let problem = Problem::layer(number, 1, self.group, &[reach], &[self.span])
+            .stride(&[if self.rows == 1 { 1 } else { self.step }])
             .dtype(T::DTYPE)
             .build()?;
         let plan = Options::default().plan::<T>(&problem)?;
-        let signed = |n: usize| n as isize;
-        let x_strides = [signed(input * inner), 0, signed(inner), 1];
-        let y_strides = [signed(output * inner), signed(inner), signed(self.every * inner), 1];
-        let x_shape = [outer, 1, reach, inner];
-        let y_shape = [outer, self.group, self.rows, inner];
-        let x = View::new(wide, &x_shape[..2 + axes], &x_strides[..2 + axes], self.from * inner)?;
-        let h = View::dense(kernel, &[self.group, 1, self.span, 1][..2 + axes])?;
-        let y = ViewMut::new(out, &y_shape[..2 + axes], &y_strides[..2 + axes], self.to * inner)?;
+        let x = View::new(samples, &[number, 1, reach], &[input as isize, 0, 1], self.from)?;
+        let h = View::dense(kernel, &[self.group, 1, self.span])?;
+        let strides = [output as isize, 1, self.every as isize];
+        let y = ViewMut::new(out, &[number, self.group, self.rows], &strides, self.to)?;
         plan.run_views(x, h, y, workspace)
     }
 }

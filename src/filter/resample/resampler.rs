@@ -172,16 +172,34 @@ impl<T: Element> Resampler<T> {
     }
 
     /// The factor of the up-sampling, in lowest terms.
+    ///
+    /// ```
+    /// # use faltung::filter::resample::Resampler;
+    /// assert_eq!(Resampler::<f32>::new(4, 6)?.up(), 2);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn up(&self) -> usize {
         self.up
     }
 
     /// The factor of the down-sampling, in lowest terms.
+    ///
+    /// ```
+    /// # use faltung::filter::resample::Resampler;
+    /// assert_eq!(Resampler::<f32>::new(4, 6)?.down(), 3);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn down(&self) -> usize {
         self.down
     }
 
     /// The filter in the up-sampled domain, of gain `up`.
+    ///
+    /// ```
+    /// # use faltung::filter::resample::Resampler;
+    /// assert_eq!(Resampler::with_taps(2, 1, &[0.25f64, 0.5, 0.25])?.taps(), [0.5, 1.0, 0.5]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn taps(&self) -> &[T] {
         &self.taps
     }
