@@ -15,9 +15,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
+use faltung::audio::Audio;
 use faltung::filter::fir::{Fir, FirDesign, Frequencies, PreparedFir, Window, freqz, group_delay};
 use faltung::ndarray::{Array1, Array2, Axis, s};
-use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
 use indicatif::{ProgressBar, ProgressStyle};
 use plotters::prelude::*;
 
@@ -66,22 +66,22 @@ fn main() -> Outcome<()> {
     let arguments = Arguments::parse();
     let shipped = || Path::new(env!("CARGO_MANIFEST_DIR")).join("data/tabla.wav");
     let input = arguments.input.clone().unwrap_or_else(shipped);
-    let (sound, spec) = read(&input).map_err(|e| format!("{}: {e}", input.display()))?;
-    let rate = f64::from(spec.sample_rate);
+    let sound = Audio::read(&input)?;
+    let rate = f64::from(sound.rate());
     let filter = design(&arguments, rate)?;
     println!(
         "{}: {} channel(s), {:.2} s at {rate} Hz\nfilter: {} taps, a delay of {:.2} ms, taken away",
         input.display(),
-        sound.nrows(),
-        sound.ncols() as f64 / rate,
+        sound.channels(),
+        sound.seconds(),
         filter.taps().len(),
         filter.delay().unwrap_or(0.0) / rate * 1e3,
     );
-    let filtered = apply(&filter, &sound)?;
-    write(&arguments.output, &filtered, spec)?;
-    println!("wrote {}", arguments.output.display());
+    let filtered = Audio::new(apply(&filter, sound.samples())?, sound.rate())?;
+    let clipped = filtered.write(&arguments.output, sound.format())?;
+    println!("wrote {}, {clipped} sample(s) clipped", arguments.output.display());
     let picture = arguments.picture.unwrap_or_else(|| arguments.output.with_extension("svg"));
-    draw(&picture, &filter, rate, [&spectrum(&sound)?, &spectrum(&filtered)?])?;
+    draw(&picture, &filter, rate, [&spectrum(sound.samples())?, &spectrum(filtered.samples())?])?;
     println!("wrote {}", picture.display());
     Ok(())
 }
@@ -234,38 +234,4 @@ fn chart_of<'a, 'b>(
     mesh.x_desc("Hz").y_desc(unit).x_label_formatter(&hertz).label_style(("sans-serif", 14));
     mesh.light_line_style(RGBColor(235, 235, 235)).bold_line_style(RGBColor(215, 215, 215)).draw()?;
     Ok(chart)
-}
-
-/// (channels, samples) in -1 … 1.
-fn read(path: &Path) -> Outcome<(Array2<f32>, WavSpec)> {
-    let mut reader = WavReader::open(path)?;
-    let spec = reader.spec();
-    let samples: Vec<f32> = match spec.sample_format {
-        SampleFormat::Float => reader.samples::<f32>().collect::<Result<_, _>>()?,
-        SampleFormat::Int => {
-            let full = 2f32.powi(i32::from(spec.bits_per_sample) - 1);
-            reader.samples::<i32>().map(|v| v.map(|v| v as f32 / full)).collect::<Result<_, _>>()?
-        }
-    };
-    let channels = usize::from(spec.channels);
-    if samples.is_empty() {
-        return Err("there are no samples".into());
-    }
-    let frames = Array2::from_shape_vec((samples.len() / channels, channels), samples)?;
-    Ok((frames.t().as_standard_layout().into_owned(), spec))
-}
-
-/// Writes the format that was read; what is louder than full scale is clipped.
-fn write(path: &Path, sound: &Array2<f32>, spec: WavSpec) -> Outcome<()> {
-    let mut writer = WavWriter::create(path, spec)?;
-    let full = 2f64.powi(i32::from(spec.bits_per_sample) - 1);
-    for &v in sound.t().iter() {
-        match spec.sample_format {
-            SampleFormat::Float => writer.write_sample(v)?,
-            SampleFormat::Int => {
-                writer.write_sample((f64::from(v) * full).round().clamp(-full, full - 1.0) as i32)?;
-            }
-        }
-    }
-    Ok(writer.finalize()?)
 }

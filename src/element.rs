@@ -12,7 +12,7 @@ pub(crate) mod sealed {
     pub trait Sealed {}
 
     /// A real number with transforms.
-    pub trait Real: rustfft::FftNum + PartialOrd + crate::simd::fourier::Transforms {}
+    pub trait Real: PartialOrd + crate::simd::fourier::Transforms {}
     impl Real for f32 {}
     impl Real for f64 {}
 }

@@ -4,7 +4,7 @@ use std::f64::consts::PI;
 
 use ndarray::Array1;
 use num_complex::Complex;
-use rustfft::FftPlanner;
+use realfft::RealFftPlanner;
 
 use super::check;
 use super::window::{Window, sinc};
@@ -212,22 +212,21 @@ pub fn firwin2(
     // The samples of the response, turned by half the filter's length, and their inverse transform's real part.
     let period = 2 * (nfreqs - 1);
     let delay = (numtaps as f64 - 1.0) / 2.0;
-    let mut spectrum = vec![Complex::new(0.0, 0.0); period];
-    for k in 0..nfreqs {
+    let fft = RealFftPlanner::new().plan_fft_inverse(period);
+    let (mut spectrum, mut response) = (fft.make_input_vec(), fft.make_output_vec());
+    for (k, value) in spectrum.iter_mut().enumerate() {
         let at = k as f64 / (nfreqs as f64 - 1.0);
         let turn = if antisymmetric { 0.5 * PI } else { 0.0 };
-        let value = Complex::from_polar(1.0, turn - delay * PI * at) * interpolate(at * nyquist, &freq, gain);
-        spectrum[k] = value;
-        spectrum[(period - k) % period] = value.conj();
+        *value = Complex::from_polar(1.0, turn - delay * PI * at) * interpolate(at * nyquist, &freq, gain);
     }
     // The ends of a real signal's spectrum are real.
     for end in [0, nfreqs - 1] {
         spectrum[end].im = 0.0;
     }
-    FftPlanner::new().plan_fft_inverse(period).process(&mut spectrum);
+    fft.process(&mut spectrum, &mut response).map_err(|e| Error::other("transforming the response", e))?;
     let mut h = window.symmetric(numtaps)?;
-    for (tap, value) in h.iter_mut().zip(&spectrum) {
-        *tap *= value.re / period as f64;
+    for (tap, value) in h.iter_mut().zip(&response) {
+        *tap *= value / period as f64;
     }
     if antisymmetric && numtaps % 2 == 1 {
         h[numtaps / 2] = 0.0;

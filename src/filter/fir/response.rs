@@ -4,7 +4,7 @@ use std::f64::consts::PI;
 
 use ndarray::Array1;
 use num_complex::Complex;
-use rustfft::FftPlanner;
+use realfft::RealFftPlanner;
 
 use super::check;
 use crate::error::{Error, Result};
@@ -89,7 +89,7 @@ pub fn freqz<'a>(
     let frequencies = frequencies.into();
     let (points, nyquist) = checked(h, &frequencies, fs)?;
     let response = match frequencies.circle() {
-        Some(circle) => on_circle(h, circle, points.len()),
+        Some(circle) => on_circle(h, circle, points.len())?,
         None => points.iter().map(|f| horner(h, f / nyquist)).collect(),
     };
     Ok((points, response))
@@ -165,16 +165,17 @@ fn checked(h: &[f64], frequencies: &Frequencies<'_>, fs: Option<f64>) -> Result<
 
 /// The first `n` of `circle` points, evenly around the unit circle. Taps a whole circle apart are turned alike there,
 /// so they are added up.
-fn on_circle(h: &[f64], circle: usize, n: usize) -> Array1<Complex<f64>> {
-    let mut folded = vec![Complex::new(0.0, 0.0); circle];
+fn on_circle(h: &[f64], circle: usize, n: usize) -> Result<Array1<Complex<f64>>> {
+    let fft = RealFftPlanner::new().plan_fft_forward(circle);
+    let (mut folded, mut half) = (fft.make_input_vec(), fft.make_output_vec());
     for turn in h.chunks(circle) {
         for (sum, &tap) in folded.iter_mut().zip(turn) {
             *sum += tap;
         }
     }
-    FftPlanner::new().plan_fft_forward(circle).process(&mut folded);
-    folded.truncate(n);
-    folded.into()
+    fft.process(&mut folded, &mut half).map_err(|e| Error::other("transforming the taps", e))?;
+    // The lower half of the circle mirrors the upper one.
+    Ok((0..n).map(|k| if k < half.len() { half[k] } else { half[circle - k].conj() }).collect())
 }
 
 /// The response at a part of the Nyquist frequency.
