@@ -92,7 +92,7 @@ pub fn to_planes<S: Sample, T: Real>(frame: &ArrayRef3<S>) -> Result<Array3<T>> 
     let mut planes = zeros::<T>((channels, height, width))?;
     for (channel, mut plane) in planes.axis_iter_mut(Axis(0)).enumerate() {
         if let Some(plane) = plane.as_slice_mut() {
-            gather(frame.view(), channel, plane);
+            gather(frame.view(), channel, T::from_f64(1.0), plane);
         }
     }
     Ok(planes)
@@ -307,21 +307,21 @@ fn store<O: Sample>(row: &mut ArrayViewMut2<'_, O>, channel: usize, at: usize, b
     }
 }
 
-/// Copies one channel of a frame to a dense plane.
-pub(super) fn gather<S: Sample, T: Real>(frame: ArrayView3<'_, S>, channel: usize, plane: &mut [T]) {
+/// Copies one channel of a frame, times a factor, to a dense plane.
+pub(super) fn gather<S: Sample, T: Real>(frame: ArrayView3<'_, S>, channel: usize, factor: T, plane: &mut [T]) {
     each_row(plane, frame.dim().1, |r, out| {
         let (row, mut block) = (frame.index_axis(Axis(0), r), [S::default(); BLOCK]);
         for (b, out) in out.chunks_mut(BLOCK).enumerate() {
             let block = &mut block[..out.len()];
             fetch(&row, channel, b * BLOCK, block);
-            out.iter_mut().zip(block).for_each(|(out, v)| *out = T::of(*v));
+            out.iter_mut().zip(block).for_each(|(out, v)| *out = T::of(*v) * factor);
         }
     });
 }
 
-/// Copies one channel of a frame to a dense plane, times the share of light that the last channel, alpha, holds back.
+/// Copies one channel of a frame to a dense plane, weighted by the last channel, alpha, in units of full opacity.
 pub(super) fn gather_premultiplied<S: Sample, T: Real>(frame: ArrayView3<'_, S>, channel: usize, plane: &mut [T]) {
-    let share = T::from_f64(1.0 / S::FULL);
+    let unit = T::from_f64(1.0 / S::FULL);
     each_row(plane, frame.dim().1, |r, out| {
         let (row, mut block, mut alpha) = (frame.index_axis(Axis(0), r), [S::default(); BLOCK], [S::default(); BLOCK]);
         for (b, out) in out.chunks_mut(BLOCK).enumerate() {
@@ -329,7 +329,7 @@ pub(super) fn gather_premultiplied<S: Sample, T: Real>(frame: ArrayView3<'_, S>,
             fetch(&row, channel, b * BLOCK, block);
             fetch(&row, row.ncols() - 1, b * BLOCK, alpha);
             for ((out, v), a) in out.iter_mut().zip(block).zip(alpha) {
-                *out = T::of(*v) * (T::of(*a) * share);
+                *out = T::of(*v) * (T::of(*a) * unit);
             }
         }
     });

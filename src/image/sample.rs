@@ -18,6 +18,8 @@ pub trait Sample: sealed::Sealed + Copy + Default + Send + Sync + 'static {
     const FULL: f64;
     /// Whether a sample is rounded and clamped.
     const INTEGER: bool;
+    /// Whether a sample may be negative.
+    const SIGNED: bool;
     /// Whether sums of such samples take `f64`, in which they stay within a thousandth of a level.
     const WIDE: bool;
 
@@ -66,6 +68,7 @@ macro_rules! integers {
         impl Sample for $t {
             const FULL: f64 = $t::MAX as f64;
             const INTEGER: bool = true;
+            const SIGNED: bool = $t::MIN != 0;
             const WIDE: bool = $wide;
 
             #[inline]
@@ -100,6 +103,7 @@ macro_rules! floats {
         impl Sample for $t {
             const FULL: f64 = 1.0;
             const INTEGER: bool = false;
+            const SIGNED: bool = true;
             const WIDE: bool = $wide;
 
             #[inline]
