@@ -5,6 +5,7 @@
 //! | [`convolve`], [`correlate`], and their `_into` forms | one array, one kernel of the same rank |
 //! | [`convolve_axis`], [`convolve_axes`] and their like | a one-dimensional kernel along chosen axes |
 //! | [`convolve_batch`], [`correlate_batch`] | leading axes that broadcast as NumPy's do |
+//! | [`gaussian`], [`sobel`], [`box_blur`] and their like | the filters that have a name ([`named`]) |
 //! | [`convolve_exact`], [`correlate_exact`] | integers, exactly |
 //! | [`Convolution`], and the [`Filter`] that it plans | every option, and many runs with one kernel |
 //! | [`Convention`] | the choices of SciPy, NumPy, MATLAB, OpenCV and PyTorch |
@@ -40,4 +41,8 @@ pub use convention::Convention;
 pub use convolution::Convolution;
 pub use exact::{convolve_exact, correlate_exact};
 pub use integer::Integer;
+pub use named::{
+    Design, Named, NamedFilter, box_blur, gaussian, gaussian_gradient_magnitude, gaussian_laplace, laplace, prewitt,
+    scharr, sobel, sobel_magnitude, unsharp,
+};
 pub use plan::Filter;

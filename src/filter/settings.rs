@@ -129,7 +129,12 @@ impl Settings {
 }
 
 /// The value for one axis: of one value an axis, of one for all of them, or of none.
-fn per_axis<T: Copy + std::fmt::Debug>(name: &'static str, given: &[T], rank: usize, axis: usize) -> Result<Option<T>> {
+pub(super) fn per_axis<T: Copy + std::fmt::Debug>(
+    name: &'static str,
+    given: &[T],
+    rank: usize,
+    axis: usize,
+) -> Result<Option<T>> {
     match given {
         [] => Ok(None),
         [one] => Ok(Some(*one)),
