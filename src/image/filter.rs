@@ -245,7 +245,9 @@ impl ImageFilter {
         if let Some(offset) = self.offset.filter(|offset| !offset.is_finite()) {
             return Err(Error::argument("offset", "a finite number", offset));
         }
-        if let Some(Boundary::Constant(value)) = self.boundary.filter(|b| matches!(b, Boundary::Constant(v) if !v.is_finite())) {
+        if let Some(Boundary::Constant(value)) =
+            self.boundary.filter(|b| matches!(b, Boundary::Constant(v) if !v.is_finite()))
+        {
             return Err(Error::argument("boundary", "a finite constant", value));
         }
         match &self.source {

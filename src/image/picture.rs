@@ -123,7 +123,8 @@ impl Reader {
     /// ```
     pub fn read(&self, path: impl AsRef<Path>) -> Result<Picture> {
         let path = path.as_ref();
-        let failed = |e: Box<dyn std::error::Error + Send + Sync>| Error::other(format!("reading {}", path.display()), e);
+        let failed =
+            |e: Box<dyn std::error::Error + Send + Sync>| Error::other(format!("reading {}", path.display()), e);
         let file = File::open(path).map_err(|e| failed(e.into()))?;
         let length = file.metadata().map_err(|e| failed(e.into()))?.len();
         let mut reader = ImageReader::new(BufReader::new(file));
@@ -282,10 +283,7 @@ pub fn write(path: impl AsRef<Path>, picture: &Picture) -> Result<()> {
     })
 }
 
-fn encode(
-    mut encoder: impl ImageEncoder,
-    picture: &Picture,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+fn encode(mut encoder: impl ImageEncoder, picture: &Picture) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let image = &picture.image;
     if let Some(profile) = &picture.icc_profile {
         encoder.set_icc_profile(profile.clone()).map_err(|_| "the format cannot hold a colour profile")?;
