@@ -67,13 +67,16 @@ impl Kind {
         }
     }
 
-    /// The derivatives of these orders, one an axis.
+    /// The derivatives of these orders, one an axis; as in SciPy they come before the smoothing, which tells them apart
+    /// where a constant lies outside.
     fn term(self, orders: impl Fn(usize) -> usize, ksize: usize, axes: usize) -> Result<Term> {
+        let mut along: Vec<usize> = kernels::filtered(axes)?.collect();
+        along.sort_by_key(|&axis| orders(axis) == 0);
         let taps = |axis| match orders(axis) {
             0 => self.smoothing(ksize),
             order => kernels::binomial(order, ksize),
         };
-        kernels::filtered(axes)?.map(|axis| Ok(Pass::centred(axis, taps(axis)?))).collect()
+        along.into_iter().map(|axis| Ok(Pass::centred(axis, taps(axis)?))).collect()
     }
 }
 

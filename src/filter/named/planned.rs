@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ndarray::{Array, ArrayRef, ArrayView, ArrayViewMut, Dimension, Zip};
+use ndarray::{Array, ArrayRef, ArrayView, Dimension, Zip};
 
 use super::operator::{Combination, Linear, Operator, Pass, Taps};
 use crate::element::{Element, Scalar};
@@ -213,27 +213,41 @@ impl<T: Element, D: Dimension> NamedFilter<T, D> {
     pub fn apply_into(&self, x: &ArrayRef<T, D>, y: &mut ArrayRef<T, D>, workspace: &mut Workspace) -> Result<()> {
         self.check("x", x)?;
         self.check("y", y)?;
-        let each = Line::holding::<T>(self.dim.size());
-        let mut copies = workspace.take_copies(each.saturating_mul(self.results() + self.between()));
+        let size = self.dim.size();
+        let [results, between] = [self.results(), self.between()].map(|count| size.saturating_mul(count));
+        let mut copies = workspace.take_copies(Line::holding::<T>(results) + Line::holding::<T>(between));
         let mut room = copies.as_mut_slice();
-        let mut temporaries = || arrays::dense_mut(self.dim.clone(), simd::split::<T>(&mut room, self.dim.size()));
-        let done = (|| {
-            let mut results = (0..self.results()).map(|_| temporaries()).collect::<Result<Vec<_>>>()?;
-            let mut between = (0..self.between()).map(|_| temporaries()).collect::<Result<Vec<_>>>()?;
-            let Some((first, rest)) = self.parts.split_first() else { return Ok(()) };
-            run_sum(first, x, y, &mut between, workspace)?;
-            for (part, result) in rest.iter().zip(&mut results) {
-                run_sum(part, x, result, &mut between, workspace)?;
-            }
-            match self.combination {
-                Combination::Alone => {}
-                Combination::Magnitude => magnitude(y, &mut results),
-                Combination::Unsharp { amount, threshold } => unsharp(y, x, amount, threshold),
-            }
-            Ok(())
-        })();
+        let (results, between) = (simd::split::<T>(&mut room, results), simd::split::<T>(&mut room, between));
+        let done = self.run(x, y, results, between, workspace);
         workspace.put_copies(copies);
         done
+    }
+
+    fn run(
+        &self,
+        x: &ArrayRef<T, D>,
+        y: &mut ArrayRef<T, D>,
+        results: &mut [T],
+        between: &mut [T],
+        workspace: &mut Workspace,
+    ) -> Result<()> {
+        let Some((first, rest)) = self.parts.split_first() else { return Ok(()) };
+        run_sum(first, x, y, between, workspace)?;
+        for (part, result) in rest.iter().zip(results.chunks_exact_mut(self.dim.size())) {
+            run_sum(part, x, &mut arrays::dense_mut(self.dim.clone(), result)?, between, workspace)?;
+        }
+        match self.combination {
+            Combination::Alone => {}
+            Combination::Magnitude if rest.is_empty() => y.mapv_inplace(|value| T::from_f64(square(value).sqrt())),
+            Combination::Magnitude => {
+                for result in results.chunks_exact_mut(self.dim.size()) {
+                    let result = arrays::dense_mut(self.dim.clone(), result)?;
+                    sweep(y, result.view(), |y, x| *y = T::from_f64((square(*y) + square(x)).sqrt()));
+                }
+            }
+            Combination::Unsharp { amount, threshold } => unsharp(y, x, amount, threshold),
+        }
+        Ok(())
     }
 
     /// The shape of data and result.
@@ -282,25 +296,27 @@ impl<T: Element, D: Dimension> NamedFilter<T, D> {
     }
 }
 
-/// Writes a sum of chains; `between` are as many arrays as it needs.
+/// Writes a sum of chains; `between` has room for as many arrays as it needs.
 fn run_sum<T: Element, D: Dimension>(
     sum: &Sum<T, D>,
     x: &ArrayRef<T, D>,
     y: &mut ArrayRef<T, D>,
-    between: &mut [ArrayViewMut<'_, T, D>],
+    between: &mut [T],
     workspace: &mut Workspace,
 ) -> Result<()> {
     let Some((first, rest)) = sum.split_first() else {
         y.fill(T::default());
         return Ok(());
     };
-    let (summand, passing) = between.split_at_mut(usize::from(!rest.is_empty()));
+    if rest.is_empty() {
+        return run_chain(first, x, y, between, workspace);
+    }
+    let (summand, passing) = between.split_at_mut(x.len());
+    let mut summand = arrays::dense_mut(x.raw_dim(), summand)?;
     run_chain(first, x, y, passing, workspace)?;
     for chain in rest {
-        for summand in &mut *summand {
-            run_chain(chain, x, summand, passing, workspace)?;
-            sweep(y, summand.view(), |y, x| *y += x);
-        }
+        run_chain(chain, x, &mut summand, passing, workspace)?;
+        sweep(y, summand.view(), |y, x| *y += x);
     }
     Ok(())
 }
@@ -310,51 +326,41 @@ fn run_chain<T: Element, D: Dimension>(
     chain: &Chain<T, D>,
     x: &ArrayRef<T, D>,
     y: &mut ArrayRef<T, D>,
-    between: &mut [ArrayViewMut<'_, T, D>],
+    between: &mut [T],
     workspace: &mut Workspace,
 ) -> Result<()> {
-    match (chain.as_slice(), between) {
-        ([], _) => y.assign(x),
-        ([only], _) => only.apply_into(x, y, workspace)?,
-        (many, [other, ..]) => {
+    match chain.as_slice() {
+        [] => y.assign(x),
+        [only] => only.apply_into(x, y, workspace)?,
+        many => {
+            let mut other = arrays::dense_mut(x.raw_dim(), &mut between[..x.len()])?;
             for (i, filter) in many.iter().enumerate() {
                 match (i, (many.len() - 1 - i) % 2) {
                     (0, 0) => filter.apply_into(x, y, workspace)?,
-                    (0, _) => filter.apply_into(x, other, workspace)?,
-                    (_, 0) => filter.apply_into(other, y, workspace)?,
-                    _ => filter.apply_into(y, other, workspace)?,
+                    (0, _) => filter.apply_into(x, &mut other, workspace)?,
+                    (_, 0) => filter.apply_into(&other, y, workspace)?,
+                    _ => filter.apply_into(y, &mut other, workspace)?,
                 }
             }
         }
-        (_, []) => return Err(Error::argument("workspace", "an array between two passes", "none")),
     }
     Ok(())
 }
 
-/// The root of the sum of the squares of `y` and all others, in double precision, so that no square overflows `f32`.
-fn magnitude<T: Element, D: Dimension>(y: &mut ArrayRef<T, D>, others: &mut [ArrayViewMut<'_, T, D>]) {
-    let square = |value: T| {
-        let (re, im) = value.to_f64();
-        re * re + im * im
-    };
-    let hypotenuse = |y: &mut T, x: T| *y = T::from_f64((square(*y) + square(x)).sqrt());
-    if others.is_empty() {
-        y.mapv_inplace(|value| T::from_f64(square(value).sqrt()));
-    }
-    for other in others {
-        sweep(y, other.view(), hypotenuse);
-    }
+/// The square of a number's modulus, in double precision, where no square of an `f32` overflows.
+fn square<T: Element>(value: T) -> f64 {
+    let (re, im) = value.to_f64();
+    re * re + im * im
 }
 
 /// Puts back, `amount` times, what the blur `y` of `x` took away, where that is more than the threshold.
 fn unsharp<T: Element, D: Dimension>(y: &mut ArrayRef<T, D>, x: &ArrayRef<T, D>, amount: f64, threshold: f64) {
-    let (factor, square) = (T::from_f64(amount), threshold * threshold);
+    let (factor, least) = (T::from_f64(amount), threshold * threshold);
     if threshold == 0.0 {
         return sweep(y, x.view(), |y, x| *y = x + factor * (x - *y));
     }
     sweep(y, x.view(), |y, x| {
-        let (re, im) = (x - *y).to_f64();
-        *y = if re * re + im * im > square { x + factor * (x - *y) } else { x };
+        *y = if square(x - *y) > least { x + factor * (x - *y) } else { x };
     });
 }
 
