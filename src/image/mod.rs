@@ -30,6 +30,7 @@ mod picture;
 mod planes;
 mod planned;
 mod sample;
+mod strips;
 
 pub use ::image;
 

@@ -8,6 +8,24 @@ use ndarray::{Array3, ArrayRef3, ArrayView2, ArrayView3, ArrayViewMut2, ArrayVie
 use super::sample::{Real, Sample};
 use crate::error::{Error, Result};
 
+/// Evaluates `$body` with `$frame` standing for the pixels of a picture of whatever depth.
+macro_rules! on_frame {
+    ($picture:expr, $frame:ident => $body:expr) => {
+        on_frame!($picture, $frame => $body; ImageLuma8 ImageLumaA8 ImageRgb8 ImageRgba8 ImageLuma16 ImageLumaA16
+            ImageRgb16 ImageRgba16 ImageRgb32F ImageRgba32F)
+    };
+    ($picture:expr, $frame:ident => $body:expr; $($variant:ident)*) => {
+        match $picture {
+            $(::image::DynamicImage::$variant(buffer) => {
+                let $frame = $crate::image::planes::frame(buffer)?;
+                $body
+            })*
+            other => Err($crate::image::planes::unknown(other.color())),
+        }
+    };
+}
+pub(super) use on_frame;
+
 /// The pixels of a buffer as a frame, height x width x channels, where they lie.
 ///
 /// # Errors
@@ -92,7 +110,7 @@ pub fn to_planes<S: Sample, T: Real>(frame: &ArrayRef3<S>) -> Result<Array3<T>> 
     let mut planes = zeros::<T>((channels, height, width))?;
     for (channel, mut plane) in planes.axis_iter_mut(Axis(0)).enumerate() {
         if let Some(plane) = plane.as_slice_mut() {
-            gather(frame.view(), channel, T::from_f64(1.0), plane);
+            gather(frame.view(), channel, plane);
         }
     }
     Ok(planes)
@@ -142,19 +160,7 @@ pub fn from_planes<T: Real, O: Sample>(planes: &ArrayRef3<T>) -> Result<Array3<O
 /// # Ok::<(), faltung::Error>(())
 /// ```
 pub fn image_to_planes<T: Real>(picture: &DynamicImage) -> Result<Array3<T>> {
-    match picture {
-        DynamicImage::ImageLuma8(p) => to_planes(&frame(p)?),
-        DynamicImage::ImageLumaA8(p) => to_planes(&frame(p)?),
-        DynamicImage::ImageRgb8(p) => to_planes(&frame(p)?),
-        DynamicImage::ImageRgba8(p) => to_planes(&frame(p)?),
-        DynamicImage::ImageLuma16(p) => to_planes(&frame(p)?),
-        DynamicImage::ImageLumaA16(p) => to_planes(&frame(p)?),
-        DynamicImage::ImageRgb16(p) => to_planes(&frame(p)?),
-        DynamicImage::ImageRgba16(p) => to_planes(&frame(p)?),
-        DynamicImage::ImageRgb32F(p) => to_planes(&frame(p)?),
-        DynamicImage::ImageRgba32F(p) => to_planes(&frame(p)?),
-        other => Err(unknown(other.color())),
-    }
+    on_frame!(picture, pixels => to_planes(&pixels))
 }
 
 /// A picture with the numbers of planes, channels x height x width, rounded and clamped as [`Sample`] says.
@@ -307,14 +313,14 @@ fn store<O: Sample>(row: &mut ArrayViewMut2<'_, O>, channel: usize, at: usize, b
     }
 }
 
-/// Copies one channel of a frame, times a factor, to a dense plane.
-pub(super) fn gather<S: Sample, T: Real>(frame: ArrayView3<'_, S>, channel: usize, factor: T, plane: &mut [T]) {
+/// Copies one channel of a frame to a dense plane.
+pub(super) fn gather<S: Sample, T: Real>(frame: ArrayView3<'_, S>, channel: usize, plane: &mut [T]) {
     each_row(plane, frame.dim().1, |r, out| {
         let (row, mut block) = (frame.index_axis(Axis(0), r), [S::default(); BLOCK]);
         for (b, out) in out.chunks_mut(BLOCK).enumerate() {
             let block = &mut block[..out.len()];
             fetch(&row, channel, b * BLOCK, block);
-            out.iter_mut().zip(block).for_each(|(out, v)| *out = T::of(*v) * factor);
+            out.iter_mut().zip(block).for_each(|(out, v)| *out = T::of(*v));
         }
     });
 }

@@ -3,19 +3,20 @@
 use std::sync::OnceLock;
 
 use ::image::{ColorType, DynamicImage, ImageBuffer, Pixel};
-use ndarray::{Array3, ArrayRef3, ArrayView2, ArrayView3, ArrayViewMut2, ArrayViewMut3, Ix2};
+use ndarray::{Array3, ArrayRef3, ArrayView2, ArrayView3, ArrayViewMut2, ArrayViewMut3, Dimension, Ix2, s};
 
 use super::filter::{Alpha, Depth, ImageFilter};
 use super::planes::{
-    buffer, eight, fit, floating, frame, gather, gather_premultiplied, scatter, sixteen, unknown, zeros,
+    buffer, eight, fit, floating, frame, gather, gather_premultiplied, on_frame, scatter, sixteen, zeros,
 };
 use super::sample::{Real, Sample};
+use super::strips::{Strip, Strips};
 use crate::error::{Error, Result};
-use crate::filter::named::{NamedFilter, Operator};
+use crate::filter::named::{NamedFilter, Operator, Taps};
 use crate::plan::Workspace;
 use crate::problem::Boundary;
 
-/// The memory that filters borrow for the planes of a picture, kept from one frame to the next.
+/// The memory that filters borrow for the planes of a picture, or of a strip of it, kept from one frame to the next.
 ///
 /// One serves any number of filters and sizes, one call at a time.
 ///
@@ -70,18 +71,12 @@ pub struct PlannedImageFilter {
     operator: Operator,
     /// Rows and columns.
     size: (usize, usize),
+    boundary: Boundary,
+    strips: Strips,
     /// Whether `f32` is enough for the sums of 8-bit samples.
     narrow: bool,
-    single: OnceLock<Filters<f32>>,
-    double: OnceLock<Filters<f64>>,
-}
-
-/// The filter of the colours, and that of alpha.
-#[derive(Debug)]
-struct Filters<T> {
-    colour: NamedFilter<T, Ix2>,
-    /// Where it is another: under a constant boundary, which is opaque whatever its value.
-    alpha: Option<NamedFilter<T, Ix2>>,
+    single: OnceLock<NamedFilter<f32, Ix2>>,
+    double: OnceLock<NamedFilter<f64, Ix2>>,
 }
 
 /// The largest error, in grey levels, that `f32` may add to a picture of 8 bits.
@@ -95,19 +90,18 @@ impl PlannedImageFilter {
             let given = format!("{} x {}", size.0, size.1);
             return Err(Error::argument("picture", "at least one row and one column", given));
         }
-        let narrow = narrow(&operator);
+        let boundary = filter.boundary.unwrap_or(operator.boundary());
+        let kernel = operator.kernel().ok();
+        // What is wrapped around comes from the far end.
+        let reach = kernel.as_ref().filter(|_| boundary != Boundary::Wrap).and_then(reach);
+        let strips = Strips::new(size, reach);
+        let narrow = kernel.as_ref().is_some_and(narrow);
         let (single, double) = (OnceLock::new(), OnceLock::new());
-        Ok(Self { filter, operator, size, narrow, single, double })
+        Ok(Self { filter, operator, size, boundary, strips, narrow, single, double })
     }
 
-    fn filters<T: Real>(&self) -> Result<Filters<T>> {
-        let boundary = self.filter.boundary.unwrap_or(self.operator.boundary());
-        let plan = |boundary| self.operator.plan(Ix2(self.size.0, self.size.1), &[0, 1], boundary);
-        let alpha = match boundary {
-            Boundary::Constant(_) if self.operator.is_normalised() => Some(plan(Boundary::Constant(1.0))?),
-            _ => None,
-        };
-        Ok(Filters { colour: plan(boundary)?, alpha })
+    fn plan<T: Real>(&self, boundary: Boundary) -> Result<NamedFilter<T, Ix2>> {
+        self.operator.plan(Ix2(self.strips.rows(), self.size.1), &[0, 1], boundary)
     }
 
     /// Filters a picture; see [`ImageFilter::apply`].
@@ -257,20 +251,8 @@ impl PlannedImageFilter {
         workspace: &mut FrameWorkspace,
     ) -> Result<Array3<O>> {
         let alpha = self.alpha(picture.has_alpha());
-        let mut run = Dynamic { filter: self, alpha, rescaled, workspace };
-        match picture {
-            DynamicImage::ImageLuma8(p) => run.on(frame(p)?),
-            DynamicImage::ImageLumaA8(p) => run.on(frame(p)?),
-            DynamicImage::ImageRgb8(p) => run.on(frame(p)?),
-            DynamicImage::ImageRgba8(p) => run.on(frame(p)?),
-            DynamicImage::ImageLuma16(p) => run.on(frame(p)?),
-            DynamicImage::ImageLumaA16(p) => run.on(frame(p)?),
-            DynamicImage::ImageRgb16(p) => run.on(frame(p)?),
-            DynamicImage::ImageRgba16(p) => run.on(frame(p)?),
-            DynamicImage::ImageRgb32F(p) => run.on(frame(p)?),
-            DynamicImage::ImageRgba32F(p) => run.on(frame(p)?),
-            other => Err(unknown(other.color())),
-        }
+        let gain = |full| if rescaled { O::FULL / full } else { 1.0 };
+        on_frame!(picture, pixels => self.fresh(pixels, alpha, gain(full(&pixels)), workspace))
     }
 
     fn fresh<S: Sample, O: Sample>(
@@ -312,15 +294,31 @@ impl PlannedImageFilter {
         let double = S::WIDE || (alpha && S::INTEGER) || finer || (S::INTEGER && !self.narrow);
         let inner = &mut workspace.inner;
         if double {
-            self.compute(ready(&self.double, || self.filters())?, x, y, alpha, gain, &mut workspace.double, inner)
+            self.compute(
+                ready(&self.double, || self.plan(self.boundary))?,
+                x,
+                y,
+                alpha,
+                gain,
+                &mut workspace.double,
+                inner,
+            )
         } else {
-            self.compute(ready(&self.single, || self.filters())?, x, y, alpha, gain, &mut workspace.single, inner)
+            self.compute(
+                ready(&self.single, || self.plan(self.boundary))?,
+                x,
+                y,
+                alpha,
+                gain,
+                &mut workspace.single,
+                inner,
+            )
         }
     }
 
     fn compute<T: Real, S: Sample, O: Sample>(
         &self,
-        filters: &Filters<T>,
+        filter: &NamedFilter<T, Ix2>,
         x: ArrayView3<'_, S>,
         mut y: ArrayViewMut3<'_, O>,
         alpha: bool,
@@ -328,70 +326,112 @@ impl PlannedImageFilter {
         planes: &mut Planes<T>,
         workspace: &mut Workspace,
     ) -> Result<()> {
-        let (height, width, channels) = x.dim();
-        let Planes { before, behind, alpha: opacity } = planes;
-        fit(before, height * width)?;
-        fit(behind, height * width)?;
-        let mut apply = |filter: &NamedFilter<T, Ix2>, from: &[T], to: &mut [T]| {
-            let failed = |e| Error::other("laying an array over a plane", e);
-            let from = ArrayView2::from_shape((height, width), from).map_err(failed)?;
-            let mut to = ArrayViewMut2::from_shape((height, width), to).map_err(failed)?;
-            filter.apply_into(&from, &mut to, workspace)
-        };
         let own = if O::SIGNED { 0.0 } else { self.operator.offset() / f64::from(u8::MAX) * S::FULL };
-        let offset = T::from_f64(self.filter.offset.unwrap_or(own));
-        let gain = T::from_f64(gain);
-        if !alpha {
-            for channel in 0..channels {
-                gather(x, channel, T::from_f64(1.0), before);
-                apply(&filters.colour, before, behind)?;
-                scatter(y.view_mut(), channel, |at, out: &mut [O]| {
-                    out.iter_mut().zip(&behind[at..]).for_each(|(out, &v)| *out = ((v + offset) * gain).sample());
-                });
+        let scale = Scale { offset: T::from_f64(self.filter.offset.unwrap_or(own)), gain: T::from_f64(gain) };
+        // What is opaque depends on the samples, so that this one is not kept.
+        let opaque = match self.boundary {
+            Boundary::Constant(_) if alpha && self.operator.is_normalised() => {
+                Some(self.plan(Boundary::Constant(S::FULL))?)
             }
-            return Ok(());
-        }
-        fit(opacity, height * width)?;
-        let (last, full) = (channels - 1, T::from_f64(S::FULL));
-        // Alpha is counted in units of full opacity, in which what is opaque outside is 1.
-        let unit = T::from_f64(1.0 / S::FULL);
-        if self.operator.is_normalised() {
-            gather(x, last, unit, before);
-            apply(filters.alpha.as_ref().unwrap_or(&filters.colour), before, opacity)?;
-        } else {
-            gather(x, last, unit, opacity);
-        }
-        scatter(y.view_mut(), last, |at, out: &mut [O]| {
-            out.iter_mut().zip(&opacity[at..]).for_each(|(out, &a)| *out = (a * full * gain).sample());
-        });
-        // Less rounds to fully transparent.
-        let least = T::from_f64(if O::INTEGER { 0.5 / O::FULL } else { 1e-6 });
-        for channel in 0..last {
-            gather_premultiplied(x, channel, before);
-            apply(&filters.colour, before, behind)?;
-            scatter(y.view_mut(), channel, |at, out: &mut [O]| {
-                for ((out, &v), &a) in out.iter_mut().zip(&behind[at..]).zip(&opacity[at..]) {
-                    *out = if a > least { ((v / a + offset) * gain).sample() } else { O::default() };
-                }
-            });
+            _ => None,
+        };
+        let opacity = match self.operator.is_normalised() {
+            true => Some(opaque.as_ref().unwrap_or(filter)),
+            false => None,
+        };
+        for Strip { rows, kept } in self.strips.iter() {
+            let x = x.slice(s![rows.clone(), .., ..]);
+            let y = y.slice_mut(s![kept.clone(), .., ..]);
+            // The first sample of each plane that is kept.
+            let start = (kept.start - rows.start) * self.size.1;
+            match alpha {
+                true => over(filter, opacity, x, y, start, scale, planes, workspace)?,
+                false => plain(filter, x, y, start, scale, planes, workspace)?,
+            }
         }
         Ok(())
     }
 }
 
-/// A filter about to run on a picture whose sample type is not known yet.
-struct Dynamic<'a> {
-    filter: &'a PlannedImageFilter,
-    alpha: bool,
-    rescaled: bool,
-    workspace: &'a mut FrameWorkspace,
+/// What becomes of a sum: the offset is added, then the whole multiplied.
+#[derive(Clone, Copy)]
+struct Scale<T> {
+    offset: T,
+    gain: T,
 }
 
-impl Dynamic<'_> {
-    fn on<S: Sample, O: Sample>(&mut self, x: ArrayView3<'_, S>) -> Result<Array3<O>> {
-        let gain = if self.rescaled { O::FULL / S::FULL } else { 1.0 };
-        self.filter.fresh(x, self.alpha, gain, self.workspace)
+/// Filters every channel of a strip; the result begins at sample `start` of each plane.
+fn plain<T: Real, S: Sample, O: Sample>(
+    filter: &NamedFilter<T, Ix2>,
+    x: ArrayView3<'_, S>,
+    mut y: ArrayViewMut3<'_, O>,
+    start: usize,
+    Scale { offset, gain }: Scale<T>,
+    planes: &mut Planes<T>,
+    workspace: &mut Workspace,
+) -> Result<()> {
+    let Planes { before, behind, .. } = planes;
+    let len = filter.dim().size();
+    for channel in 0..x.dim().2 {
+        fit(before, len)?;
+        gather(x, channel, before);
+        run(filter, before, behind, workspace)?;
+        scatter(y.view_mut(), channel, |at, out: &mut [O]| {
+            out.iter_mut().zip(&behind[start + at..]).for_each(|(out, &v)| *out = ((v + offset) * gain).sample());
+        });
     }
+    Ok(())
+}
+
+/// As [`plain`], with the last channel for alpha, which `opacity` filters, or nothing does.
+fn over<T: Real, S: Sample, O: Sample>(
+    filter: &NamedFilter<T, Ix2>,
+    opacity: Option<&NamedFilter<T, Ix2>>,
+    x: ArrayView3<'_, S>,
+    mut y: ArrayViewMut3<'_, O>,
+    start: usize,
+    Scale { offset, gain }: Scale<T>,
+    planes: &mut Planes<T>,
+    workspace: &mut Workspace,
+) -> Result<()> {
+    let Planes { before, behind, alpha } = planes;
+    let (len, last) = (filter.dim().size(), x.dim().2 - 1);
+    fit(before, len)?;
+    gather(x, last, before);
+    match opacity {
+        Some(filter) => run(filter, before, alpha, workspace)?,
+        None => alpha.clone_from(before),
+    }
+    scatter(y.view_mut(), last, |at, out: &mut [O]| {
+        out.iter_mut().zip(&alpha[start + at..]).for_each(|(out, &a)| *out = (a * gain).sample());
+    });
+    let full = T::from_f64(S::FULL);
+    // No more than this is written as fully transparent.
+    let least = T::from_f64(if O::INTEGER { 0.5 } else { 1e-6 });
+    for channel in 0..last {
+        gather_premultiplied(x, channel, before);
+        run(filter, before, behind, workspace)?;
+        scatter(y.view_mut(), channel, |at, out: &mut [O]| {
+            for ((out, &v), &a) in out.iter_mut().zip(&behind[start + at..]).zip(&alpha[start + at..]) {
+                *out = if a * gain > least { ((v * (full / a) + offset) * gain).sample() } else { O::default() };
+            }
+        });
+    }
+    Ok(())
+}
+
+/// Filters a dense plane into another, which is made as long.
+fn run<T: Real>(filter: &NamedFilter<T, Ix2>, from: &[T], to: &mut Vec<T>, workspace: &mut Workspace) -> Result<()> {
+    let failed = |e| Error::other("laying an array over a plane", e);
+    fit(to, filter.dim().size())?;
+    let from = ArrayView2::from_shape(filter.dim(), from).map_err(failed)?;
+    let mut to = ArrayViewMut2::from_shape(filter.dim(), to.as_mut_slice()).map_err(failed)?;
+    filter.apply_into(&from, &mut to, workspace)
+}
+
+/// The full intensity of a frame's samples.
+fn full<S: Sample>(_: &ArrayView3<'_, S>) -> f64 {
+    S::FULL
 }
 
 /// What the cell holds, made first if need be; made twice where two threads come first, to the same effect.
@@ -405,10 +445,15 @@ fn ready<T>(cell: &OnceLock<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> 
     }
 }
 
+/// Rows that a kernel reaches over, above or below its anchor.
+fn reach(kernel: &Taps) -> Option<usize> {
+    let (rows, anchor) = (*kernel.taps.shape().first()?, *kernel.anchor.first()?);
+    Some(anchor.max(rows.checked_sub(1 + anchor)?))
+}
+
 /// Whether sums of 8-bit samples in `f32` stay within the [`TOLERANCE`]: so they do where the taps are small, and where
-/// they are integers, whose sums are exact. A filter that is not linear may jump where the data only move.
-fn narrow(operator: &Operator) -> bool {
-    let Ok(kernel) = operator.kernel() else { return false };
+/// they are integers, whose sums are exact. (A filter that is not linear may jump where the data only move.)
+fn narrow(kernel: &Taps) -> bool {
     let size = f64::from(u8::MAX) * kernel.taps.iter().map(|tap| tap.abs()).sum::<f64>();
     let exact = kernel.taps.iter().all(|tap| tap.fract() == 0.0) && size < f64::from(1 << 24);
     exact || size * PASSES * f64::from(f32::EPSILON) <= TOLERANCE
