@@ -173,12 +173,13 @@ fn plainly(named: &Named, picture: &DynamicImage, boundary: Boundary) -> Array3<
         plane *= &alpha;
     }
     let mut y = run(&planes);
+    let least = if full > 1.0 { 0.5 } else { 1e-6 };
     let opacity = if operator.is_normalised() { y.index_axis(Axis(0), last).to_owned() / full } else { alpha };
     for mut plane in y.axis_iter_mut(Axis(0)).take(last) {
         plane.zip_mut_with(&opacity, |v, &a| {
-            *v = match a * full - 0.5 {
+            *v = match a * full - least {
                 // Whether it is transparent is a matter of the last bit, and so is its colour.
-                tie if tie.abs() < 1e-9 => f64::NAN,
+                tie if tie.abs() < 1e-9 * full => f64::NAN,
                 above if above > 0.0 => *v / a + offset,
                 _ => 0.0,
             }
@@ -188,7 +189,7 @@ fn plainly(named: &Named, picture: &DynamicImage, boundary: Boundary) -> Array3<
     y.permuted_axes([1, 2, 0]).as_standard_layout().into_owned()
 }
 
-/// The largest distance, in levels, of a filtered picture from plain arithmetic.
+/// The largest distance of a filtered picture from plain arithmetic: in levels, or relative where numbers have no bound.
 fn distance(named: &Named, filter: &ImageFilter, picture: &DynamicImage, boundary: Option<Boundary>) -> f64 {
     let boundary = boundary.unwrap_or(named.operator(2).expect("default parameters").boundary());
     let exact = plainly(named, picture, boundary);
@@ -202,7 +203,9 @@ fn distance(named: &Named, filter: &ImageFilter, picture: &DynamicImage, boundar
         _ => f64::INFINITY,
     };
     let low = if full.is_finite() { 0.0 } else { f64::NEG_INFINITY };
-    ours.iter().zip(&exact).map(|(o, e)| (o - e.clamp(low, full)).abs()).fold(0.0, f64::max)
+    // What is nearly transparent has colours of any size, which `f32` holds to so many digits.
+    let scale = |e: f64| if full.is_finite() { 1.0 } else { e.abs().max(1.0) };
+    ours.iter().zip(&exact).map(|(o, e)| (o - e.clamp(low, full)).abs() / scale(*e)).fold(0.0, f64::max)
 }
 
 /// Half a level is what rounding takes; the rest is what sums may err.

@@ -91,11 +91,9 @@ impl PlannedImageFilter {
             return Err(Error::argument("picture", "at least one row and one column", given));
         }
         let boundary = filter.boundary.unwrap_or(operator.boundary());
-        let kernel = operator.kernel().ok();
         // What is wrapped around comes from the far end.
-        let reach = kernel.as_ref().filter(|_| boundary != Boundary::Wrap).and_then(reach);
-        let strips = Strips::new(size, reach);
-        let narrow = kernel.as_ref().is_some_and(narrow);
+        let reach = if boundary == Boundary::Wrap { None } else { operator.reach().first().copied() };
+        let (strips, narrow) = (Strips::new(size, reach), narrow(&operator));
         let (single, double) = (OnceLock::new(), OnceLock::new());
         Ok(Self { filter, operator, size, boundary, strips, narrow, single, double })
     }
@@ -291,7 +289,7 @@ impl PlannedImageFilter {
             return Err(Error::shape("y", x.shape(), y.shape()));
         }
         let finer = O::INTEGER && gain > 1.0;
-        let double = S::WIDE || (alpha && S::INTEGER) || finer || (S::INTEGER && !self.narrow);
+        let double = S::WIDE || alpha || finer || (S::INTEGER && !self.narrow);
         let inner = &mut workspace.inner;
         if double {
             self.compute(
@@ -445,16 +443,11 @@ fn ready<T>(cell: &OnceLock<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> 
     }
 }
 
-/// Rows that a kernel reaches over, above or below its anchor.
-fn reach(kernel: &Taps) -> Option<usize> {
-    let (rows, anchor) = (*kernel.taps.shape().first()?, *kernel.anchor.first()?);
-    Some(anchor.max(rows.checked_sub(1 + anchor)?))
-}
-
 /// Whether sums of 8-bit samples in `f32` stay within the [`TOLERANCE`]: so they do where the taps are small, and where
-/// they are integers, whose sums are exact. (A filter that is not linear may jump where the data only move.)
-fn narrow(kernel: &Taps) -> bool {
-    let size = f64::from(u8::MAX) * kernel.taps.iter().map(|tap| tap.abs()).sum::<f64>();
-    let exact = kernel.taps.iter().all(|tap| tap.fract() == 0.0) && size < f64::from(1 << 24);
-    exact || size * PASSES * f64::from(f32::EPSILON) <= TOLERANCE
+/// they are integers, whose sums are exact.
+fn narrow(operator: &Operator) -> bool {
+    let exact = |kernel: Taps| kernel.taps.iter().all(|tap| tap.fract() == 0.0);
+    let size = f64::from(u8::MAX) * operator.bound();
+    let small = size * PASSES * f64::from(f32::EPSILON) <= TOLERANCE;
+    operator.is_continuous() && (small || (size < f64::from(1 << 24) && operator.kernel().is_ok_and(exact)))
 }

@@ -24,7 +24,7 @@ pub(super) struct Strip {
 }
 
 impl Strips {
-    /// Strips of a picture for a filter that reaches over so many rows; one, if that is not known.
+    /// Strips of a picture for a filter that reaches over so many rows; one, if it reaches over all.
     pub(super) fn new((height, width): (usize, usize), reach: Option<usize>) -> Self {
         Self::of(height, reach, |reach| (SAMPLES / width.max(1)).max(REACHES.saturating_mul(reach)).max(1))
     }
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_of_unknown_reach_takes_the_whole() {
+    fn a_filter_that_reaches_over_all_takes_the_whole() {
         let all: Vec<_> = Strips::new((5000, 5000), None).iter().collect();
         assert_eq!(all, [Strip { rows: 0..5000, kept: 0..5000 }]);
     }
