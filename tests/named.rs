@@ -140,6 +140,14 @@ fn pillow_but_for_its_rounding() {
     assert!(of(&stencils) <= 0.5 + 1e-3);
     assert!(of(&["extended_box"]) <= 1.0);
     assert!(of(&["extended_box_gaussian"]) <= 3.0);
+    // A threshold tells apart what rounding has moved across it, so only the mean is near there.
+    let mean = |case: &Case, y: &ArrayD<f64>| (y.mapv(|v| v.clamp(0.0, 255.0)) - &case.y).mapv(f64::abs).mean();
+    let masks = |case: &Case, y: &ArrayD<f64>| match case.filter.as_str() {
+        "pillow_unsharp" => difference(case, y) / 5.5,
+        "pillow_unsharp:radius=1,amount=0.8,threshold=9" => mean(case, y).expect("samples"),
+        _ => 0.0,
+    };
+    assert!(worst("pillow", masks) <= 1.0);
 }
 
 /// Filters of every kind, those of two axes only included, with more than one set of parameters.
@@ -192,13 +200,15 @@ fn constants_stay_and_vanish() {
                     } else {
                         32.0
                     };
-                    assert!(error <= most * size, "{filter} with {boundary}: {error} against {size}");
+                    // What the cut-off of a Gaussian leaves, and rounding.
+                    let left = operator.gain().abs() / T::DTYPE.epsilon();
+                    assert!(error <= 1.01 * left + most * size, "{filter} with {boundary}: {error} against {size}");
                 }
             }
         }
         worst
     }
-    println!("constants move by up to {} ulp in f32, {} in f64", stays::<f32>(8.0), stays::<f64>(8.0));
+    println!("constants move by up to {} epsilon in f32, {} in f64", stays::<f32>(8.0), stays::<f64>(8.0));
 }
 
 #[test]
@@ -243,7 +253,7 @@ fn symmetries() {
             ("unsharp:sigma=1,threshold=0.3", "unsharp:sigma=1,threshold=0.3", 1.0),
             ("sharpen", "sharpen", 1.0),
         ] {
-            if sign < 0.0 && boundary == Boundary::Constant(2.5) {
+            if (sign < 0.0 || text.contains("magnitude")) && boundary == Boundary::Constant(2.5) {
                 continue; // Around a derivative the constant keeps its sign.
             }
             let y = apply(text, &x);
@@ -366,7 +376,7 @@ fn names_are_written_as_they_are_read() {
     }
     assert!(names.len() > 25 && names.contains(&"unsharp"));
     for text in [
-        "gaussian:sigma=1e-3x2.5,order=0x1,radius=3x4",
+        "gaussian:sigma=1e-7x2.5,order=0x1,radius=3x4",
         "gaussian:sigma=2,size=opencv8",
         "gaussian:taps=9x3",
         "sobel:order=1x1,ksize=7",
@@ -489,11 +499,11 @@ fn bad_input_is_refused() {
     }
     // What is no error: nothing to do, and one sample.
     assert_eq!(gaussian(&x, 0.0).expect("the data"), x);
-    assert_eq!(gaussian(&array![7.0f64], 0.3).expect("the data"), array![7.0]);
+    assert!(apart(&gaussian(&array![7.0], 3.0).expect("the sample"), &array![7.0]) < 1e-13);
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn linear_filters_are_linear(

@@ -280,7 +280,7 @@ impl Design for GradientMagnitude {
             By::Gaussian(gaussian) => gaussian.boundary(),
         };
         let parts = kernels::filtered(axes)?.map(along).collect::<Result<_>>()?;
-        Ok(Operator::new(axes, parts, Combination::Magnitude, boundary))
+        Ok(Operator::new(axes, parts, Combination::Magnitude, boundary).into_derivative())
     }
 }
 
@@ -376,6 +376,7 @@ impl Design for Laplace {
             Second::Taps(_) => Boundary::Symmetric,
             Second::Gaussian(gaussian) => gaussian.boundary(),
         };
-        Ok(Operator::linear(axes, kernels::filtered(axes)?.map(along).collect::<Result<_>>()?, boundary))
+        let terms = kernels::filtered(axes)?.map(along).collect::<Result<_>>()?;
+        Ok(Operator::linear(axes, terms, boundary).into_derivative())
     }
 }

@@ -260,7 +260,8 @@ impl Design for Gaussian {
         for axis in kernels::filtered(axes)? {
             orders.push(per_axis("order", &self.order, axes, axis)?.unwrap_or(0));
         }
-        Ok(Operator::linear(axes, vec![self.term(|axis| orders[axis], axes)?], self.boundary()))
+        let operator = Operator::linear(axes, vec![self.term(|axis| orders[axis], axes)?], self.boundary());
+        Ok(if orders.iter().any(|&order| order > 0) { operator.into_derivative() } else { operator })
     }
 }
 

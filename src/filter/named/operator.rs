@@ -73,6 +73,8 @@ pub struct Operator {
     pub(super) combination: Combination,
     pub(super) boundary: Boundary,
     pub(super) offset: f64,
+    /// Whether constants vanish but for what a kernel's cut-off leaves of them.
+    pub(super) derivative: bool,
 }
 
 impl Pass {
@@ -112,7 +114,16 @@ impl Operator {
     pub(super) fn new(axes: usize, parts: Vec<Linear>, combination: Combination, boundary: Boundary) -> Self {
         let without_identities = |term: Term| term.into_iter().filter(|pass| !pass.is_identity()).collect();
         let parts = parts.into_iter().map(|terms| terms.into_iter().map(without_identities).collect()).collect();
-        Self { axes, parts, combination, boundary, offset: 0.0 }
+        let mut this = Self { axes, parts, combination, boundary, offset: 0.0, derivative: false };
+        let size =
+            |linear: &Linear| -> f64 { linear.iter().map(|term| term.iter().map(magnitude).product::<f64>()).sum() };
+        this.derivative = this.gain().abs() <= 1e-9 * this.parts.iter().map(size).sum::<f64>();
+        this
+    }
+
+    /// The same filter, known for a derivative whatever its taps sum to.
+    pub(super) fn into_derivative(self) -> Self {
+        Self { derivative: true, ..self }
     }
 
     /// A sum of separable products.
@@ -210,7 +221,8 @@ impl Operator {
 
     /// Whether a constant stays what it is: smoothing and sharpening.
     ///
-    /// Of the rounded taps the sum is 1 to some units in the last place, and so is the constant.
+    /// Sums are rounded: a constant comes back to some three times the element type's
+    /// [epsilon](crate::DType::epsilon), not bit for bit.
     ///
     /// ```
     /// # use faltung::filter::named::{Design, Unsharp};
@@ -221,7 +233,8 @@ impl Operator {
         (self.gain() - 1.0).abs() <= 1e-9
     }
 
-    /// Whether a constant vanishes: derivatives, Laplacians and the magnitudes of gradients.
+    /// Whether a constant vanishes: derivatives, Laplacians and the magnitudes of gradients. Derivatives of a Gaussian
+    /// are among them, though those of even order leave some of it where the kernel is cut off, as SciPy's do.
     ///
     /// ```
     /// # use faltung::filter::named::{Design, GradientMagnitude};
@@ -229,8 +242,7 @@ impl Operator {
     /// # Ok::<(), faltung::Error>(())
     /// ```
     pub fn is_derivative(&self) -> bool {
-        let size: f64 = self.parts.iter().flatten().map(|term| term.iter().map(magnitude).product::<f64>()).sum();
-        self.gain().abs() <= 1e-9 * size
+        self.derivative
     }
 
     /// Whether results are as often negative as positive, whatever the data: derivatives, but not magnitudes.

@@ -98,6 +98,11 @@ impl Operator {
             let expected = format!("{} different axes of the {} that x has", self.axes, extents.len());
             return Err(Error::argument("axes", expected, format!("{axes:?}")));
         }
+        if let Combination::Unsharp { amount, .. } = self.combination
+            && !Scalar::is_finite(T::from_f64(amount))
+        {
+            return Err(Error::argument("amount", format!("a finite number in {}", T::DTYPE), amount));
+        }
         let parts =
             self.parts.iter().map(|linear| self.plan_sum(linear, &shape, axes, boundary)).collect::<Result<_>>()?;
         Ok(NamedFilter { parts, combination: self.combination, dim: shape })
@@ -154,7 +159,12 @@ fn plan_pass<T: Element, D: Dimension>(
     axes: &[usize],
     boundary: Boundary,
 ) -> Result<Filter<T, D>> {
-    let taps = kernel.taps.mapv(T::from_f64);
+    let mut taps = kernel.taps.mapv(T::from_f64);
+    if (kernel.taps.sum() - 1.0).abs() <= 1e-9 {
+        // Rounding must not change what the taps sum to, or repeated blurs would darken or brighten a picture.
+        let left = kernel.taps.iter().zip(&taps).map(|(tap, rounded)| tap - rounded.to_f64().0).sum();
+        taps[kernel.anchor.as_slice()] += T::from_f64(left);
+    }
     if !taps.iter().all(|&tap| Scalar::is_finite(tap)) {
         return Err(Error::argument("filter", format!("taps that are finite in {}", T::DTYPE), "larger ones"));
     }

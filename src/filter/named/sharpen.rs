@@ -11,8 +11,7 @@ use crate::error::{Error, Result};
 /// An unsharp mask: `x + amount * (x - blur(x))`, where the difference exceeds a threshold, else `x`.
 ///
 /// [`new`](Self::new) is `skimage.filters.unsharp_mask` without its clipping, [`pillow`](Self::pillow)
-/// `PIL.ImageFilter.UnsharpMask` without its rounding to 8 bits. With a threshold of 0 the filter is linear. A constant
-/// stays what the blur makes of it to some units in the last place.
+/// `PIL.ImageFilter.UnsharpMask` without its rounding to 8 bits. With a threshold of 0 the filter is linear.
 ///
 /// ```
 /// use faltung::filter::named::{Design, Unsharp};
