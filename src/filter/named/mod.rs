@@ -40,6 +40,7 @@
 mod calls;
 mod derivative;
 mod design;
+mod extent;
 mod gabor;
 mod gaussian;
 mod kernels;
