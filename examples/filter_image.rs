@@ -123,7 +123,7 @@ impl Arguments {
     /// Pictures reduced to thumbnails, then filtered, so that what a filter does can be seen.
     fn sheet(&self, paths: &[PathBuf], target: &Path) -> Result<(), Box<dyn Error>> {
         const SIDE: u32 = 128;
-        let filters: Vec<Named> = Named::all().into_iter().collect();
+        let filters: Vec<Named> = Named::all().collect();
         let size = (SIDE * (1 + filters.len() as u32), SIDE * paths.len() as u32);
         let mut sheet = DynamicImage::new_rgba8(size.0, size.1).into_rgba8();
         for (row, path) in paths.iter().enumerate() {
