@@ -7,6 +7,13 @@
 //! (shapes)             (Recipe, Plan)      (loops, tiles)    (intrinsics, the only unsafe)
 //! ```
 //!
+//! | room | for |
+//! |---|---|
+//! | [`filter`] | arrays of any rank: convolution, [filters by name](filter::named), [by design](filter::fir), [resampling](filter::resample) |
+//! | `audio`, `image`, `text` | sounds, pictures and sentences to arrays and back; a feature each |
+//! | [`Problem`], [`Planner`], [`Plan`] | what all of them become: any convolution, layer or gradient |
+//! | [`mod@reference`] | the definition |
+//!
 //! Arrays of any rank, strides and memory order are filtered in one line ([`filter`] tells what else there is):
 //!
 //! ```
