@@ -441,6 +441,7 @@ fn bad_input_is_refused() {
         "extended_box:radius=1e300",
         "extended_box:passes=0",
         "extended_box:passes=1000000000",
+        "extended_box:radius=1e6,passes=64",
         "extended_box_gaussian:sigma=nan",
         "extended_box_gaussian:sigma=1e200",
         "sobel:axis=2",
@@ -497,7 +498,9 @@ fn bad_input_is_refused() {
         let taps = Array1::ones(3).into_dyn();
         assert!(matches!(Operator::dense(Taps { taps, anchor }), Err(Error::Argument { .. })));
     }
-    // What is no error: nothing to do, and one sample.
+    // What is no error: nothing to do, one sample, and a kernel far longer than the data.
+    let mean = gaussian(&array![0.0, 2.0, 4.0], 4e5).expect("a result");
+    assert!(apart(&mean, &array![2.0, 2.0, 2.0]) < 1e-6);
     assert_eq!(gaussian(&x, 0.0).expect("the data"), x);
     assert!(apart(&gaussian(&array![7.0], 3.0).expect("the sample"), &array![7.0]) < 1e-13);
 }

@@ -85,6 +85,14 @@ for x in FIELDS:
     for boundary in MODES:
         scipy_all(x, boundary)
 
+# Kernels that reach around the data many times.
+for x in [tiny, narrow, lone]:
+    for boundary in MODES:
+        mode = scipy_mode(boundary)
+        add("scipy", "gaussian:sigma=9", x, nd.gaussian_filter(x, 9, **mode), boundary)
+        add("scipy", "gaussian:sigma=3,order=1", x, nd.gaussian_filter(x, 3, order=1, **mode), boundary)
+        add("scipy", "box:size=10,origin=-2", x, nd.uniform_filter(x, 10, origin=-2, **mode), boundary)
+
 # High orders, and some axes only.
 for order in range(2, 11):
     add("scipy", f"gaussian:sigma=2,order={order}", signal, nd.gaussian_filter(signal, 2, order=order), "symmetric")

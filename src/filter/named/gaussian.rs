@@ -26,11 +26,11 @@ use crate::problem::Boundary;
 /// use faltung::ndarray::array;
 ///
 /// // scipy.ndimage.gaussian_filter([0, 0, 1, 0, 0], 1)
-/// let y = Gaussian::new(1.0).apply(&array![0.0, 0.0, 1.0, 0.0, 0.0])?;
-/// assert!((y[2] - 0.39905027962495).abs() < 1e-14);
+/// let y = Gaussian::new(1.0).apply(&array![0.0f64, 0.0, 1.0, 0.0, 0.0])?;
+/// assert!((y[2] - 0.39894346935609776).abs() < 1e-14);
 ///
 /// // The slope of a parabola, smoothed.
-/// let slope = Gaussian::new(1.0).order(1).apply(&array![0.0, 1.0, 4.0, 9.0, 16.0, 25.0, 36.0, 49.0, 64.0])?;
+/// let slope = Gaussian::new(1.0).order(1).apply(&array![0.0f64, 1.0, 4.0, 9.0, 16.0, 25.0, 36.0, 49.0, 64.0])?;
 /// assert!((slope[4] - 8.0).abs() < 0.05);
 /// # Ok::<(), faltung::Error>(())
 /// ```

@@ -5,8 +5,8 @@ use std::ops::Range;
 use crate::error::{Error, Result};
 use crate::view::MAX_AXES;
 
-/// The most taps that a kernel has along one axis: some 128 MiB of them.
-pub(super) const MAX_TAPS: usize = 1 << 24;
+/// The most taps that a kernel has along one axis: 32 MiB of them.
+pub(super) const MAX_TAPS: usize = 1 << 22;
 
 /// The highest order of a Gaussian's derivative; the taps of higher ones may leave the range of `f64`.
 pub(super) const MAX_ORDER: usize = 64;

@@ -48,6 +48,7 @@ mod notation;
 mod operator;
 mod parameters;
 mod planned;
+mod reach;
 mod sharpen;
 mod smooth;
 mod stencil;

@@ -286,7 +286,7 @@ impl Operator {
     /// edges only, where the boundary acts twice.
     ///
     /// # Errors
-    /// [`Error::Argument`] where the filter is not linear, and where the kernel has more than 2²⁴ taps.
+    /// [`Error::Argument`] where the filter is not linear, and where the kernel has more than 2²² taps.
     ///
     /// ```
     /// use faltung::filter::named::{Design, Laplace};

@@ -5,6 +5,7 @@ use std::fmt;
 use ndarray::{Array, ArrayRef, ArrayView, Dimension, Zip};
 
 use super::operator::{Combination, Linear, Operator, Pass, Taps};
+use super::reach;
 use crate::element::{Element, Scalar};
 use crate::error::{Error, Result};
 use crate::filter::arrays::{self, with_workspace};
@@ -159,6 +160,8 @@ fn plan_pass<T: Element, D: Dimension>(
     axes: &[usize],
     boundary: Boundary,
 ) -> Result<Filter<T, D>> {
+    let extents: Vec<usize> = axes.iter().filter_map(|&axis| shape.slice().get(axis).copied()).collect();
+    let kernel = reach::within(kernel, &extents, boundary);
     let mut taps = kernel.taps.mapv(T::from_f64);
     if (kernel.taps.sum() - 1.0).abs() <= 1e-9 {
         // Rounding must not change what the taps sum to, or repeated blurs would darken or brighten a picture.

@@ -197,6 +197,10 @@ impl Design for ExtendedBox {
             Width::Sigma(sigma) => kernels::extended_radius(at_least("sigma", 0.0, sigma)?, self.passes),
         };
         let taps = kernels::extended_box(radius)?;
+        if taps.len() * self.passes > kernels::MAX_TAPS {
+            let expected = format!("repetitions of a box with at most {} taps in all", kernels::MAX_TAPS);
+            return Err(Error::argument("passes", expected, self.passes));
+        }
         let passes = kernels::filtered(axes)?.flat_map(|axis| (0..self.passes).map(move |_| axis));
         let term = passes.map(|axis| Pass::centred(axis, taps.clone())).collect();
         Ok(Operator::linear(axes, vec![term], Boundary::Nearest))
