@@ -80,8 +80,11 @@ fn what_is_written_is_read_back_or_refused() {
                 Ok(()) => {
                     let back = image::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
                     // A format without grey of this kind gives back the same grey as a colour.
-                    let same = |p: &DynamicImage| p.to_rgba32f().into_raw();
-                    assert_eq!(same(&back.image), same(&picture.image), "{}", path.display());
+                    let same = match color {
+                        ColorType::Rgb32F | ColorType::Rgba32F => back.image == picture.image,
+                        _ => back.image.to_rgba16() == picture.image.to_rgba16(),
+                    };
+                    assert!(same, "{}", path.display());
                     assert!(!colors.contains(&color) || back.image.color() == color, "{}", path.display());
                 }
                 Err(error) => {
@@ -114,7 +117,7 @@ fn profiles_and_orientations_are_kept_or_refused() {
         picture.icc_profile = Some(profile.clone());
         image::write(&path, &picture).unwrap_or_else(|e| panic!("{extension}: {e}"));
         let back = image::read(&path).expect("the picture");
-        assert_eq!(back.icc_profile.as_ref(), Some(&profile), "{extension}");
+        assert!(back.icc_profile.as_ref() == Some(&profile), "{extension}");
 
         let blurred = ImageFilter::named(&Gaussian::new(1.0)).expect("a sigma").apply_picture(&back);
         assert_eq!(blurred.expect("filtered").icc_profile.as_ref(), Some(&profile));

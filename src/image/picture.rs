@@ -146,7 +146,11 @@ impl Reader {
         let mut limits = Limits::no_limits();
         limits.max_alloc = Some(self.max_bytes);
         reader.limits(limits.clone());
-        let mut decoder = reader.into_decoder()?;
+        let mut decoder: Box<dyn ImageDecoder> = match reader.format() {
+            // Under the limits that a reader sets, this decoder finds no profile larger than a 32nd of the pixels.
+            Some(ImageFormat::Tiff) => Box::new(tiff::TiffDecoder::new(reader.into_inner())?),
+            _ => Box::new(reader.into_decoder()?),
+        };
         let ((width, height), color, bytes) = (decoder.dimensions(), decoder.color_type(), decoder.total_bytes());
         let claim = |what: String| {
             format!("it declares {width} x {height} pixels of {color:?}, {} MiB, {what}", bytes >> 20).into()
@@ -160,11 +164,11 @@ impl Reader {
         if bytes > UNPACKED && bytes / DENSEST > length {
             return Err(claim(format!("and holds {length} bytes")));
         }
-        limits.reserve(bytes)?;
-        decoder.set_limits(limits)?;
         // A profile or an orientation that cannot be read leaves the picture without: viewers do the same.
         let icc_profile = decoder.icc_profile().ok().flatten().filter(|profile| !profile.is_empty());
         let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+        limits.reserve(bytes)?;
+        decoder.set_limits(limits)?;
         let mut image = pixels(decoder, color)?;
         if !self.oriented {
             return Ok(Picture { image, icc_profile, orientation });
