@@ -144,6 +144,12 @@ impl<T: Element> Source<'_, T> {
             if stride == 1 && last.pitch == 1 {
                 let source = &self.view.data[first as usize..first as usize + high - low];
                 row[low..high].iter_mut().zip(source).for_each(|(y, &x)| *y = map(x));
+            } else if stride == 2 && last.pitch == 1 {
+                // In pairs, which the compiler takes apart by the register; the last one may have no second.
+                let source = &self.view.data[first as usize..];
+                let (end, pairs) = (high - low - 1, source.as_chunks::<2>().0);
+                row[low..high - 1].iter_mut().zip(&pairs[..end]).for_each(|(y, pair)| *y = map(pair[0]));
+                row[high - 1] = map(source[2 * end]);
             } else if stride > 0 {
                 let source = self.view.data[first as usize..].iter().step_by(stride as usize);
                 row[low * last.pitch..]

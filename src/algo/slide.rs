@@ -31,16 +31,18 @@ const FEW: usize = 1024;
 /// Rows that are computed at a time where the result is not contiguous.
 const ROWS: usize = 8;
 
-/// Seconds a multiply-add of one result, and a load of one sample, of single precision in 16 lanes.
-const SECONDS_A_TAP: f64 = 1e-11;
-const SECONDS_A_LOAD: f64 = 1.2e-11;
+/// Seconds a multiply-add of one result, and a load of one sample, of single precision in 16 lanes. They overlap.
+const SECONDS_A_TAP: f64 = 8.3e-12;
+const SECONDS_A_LOAD: f64 = 2.2e-11;
 
-/// Seconds to read and write a result of four bytes beside the arithmetic, and to gather a sample.
-const SECONDS_A_RESULT: f64 = 0.2e-9;
-const SECONDS_A_SAMPLE: f64 = 0.15e-9;
+/// Seconds to write a result of four bytes and to read what it takes, beside the arithmetic.
+const SECONDS_A_RESULT: f64 = 0.15e-9;
+
+/// Seconds to gather a sample of four bytes: one that lies beside the last, and one that does not.
+const SECONDS_A_SAMPLE: (f64, f64) = (0.08e-9, 0.25e-9);
 
 /// Seconds that a channel of a tile takes whatever it holds.
-const SECONDS_A_TILE: f64 = 0.1e-6;
+const SECONDS_A_TILE: f64 = 50e-9;
 
 /// Taps of consecutive rows of the source.
 #[derive(Debug)]
@@ -201,10 +203,12 @@ impl Slide {
                 .iter()
                 .map(|&[_, height]| if rows < 4 { height as f64 } else { (height + 3) as f64 / 4.0 })
                 .sum();
-            let sums = computed * (made.terms as f64 * SECONDS_A_TAP + loads * SECONDS_A_LOAD) * slower::<T>(this.isa);
+            let sums = (made.terms as f64 * SECONDS_A_TAP).max(loads * SECONDS_A_LOAD);
+            let sums = computed * sums * slower::<T>(this.isa);
             let in_place = phase[rank - 1].step == 1 && width >= WIDE && made.span(phase) <= SPAN;
             let gathered = if in_place { 0.0 } else { (made.block.channel * lowered.inner) as f64 };
-            let moved = results * SECONDS_A_RESULT + gathered * SECONDS_A_SAMPLE * phase[rank - 1].step as f64;
+            let sample = if phase[rank - 1].step == 1 { SECONDS_A_SAMPLE.0 } else { SECONDS_A_SAMPLE.1 };
+            let moved = results * SECONDS_A_RESULT + gathered * sample;
             seconds += items * (sums + moved * bytes + SECONDS_A_TILE);
         }
         let weights = problem.kernel_shape().iter().map(|&n| n as f64).product::<f64>();
