@@ -5,8 +5,9 @@
 //! consecutive results lie side by side. The product's leaf then reads a tap's samples at an offset; no sample is
 //! stored twice. Rows are either computed one by one or, where they are short, in one run over the gaps between them.
 
+use super::block::{Block, BlockAxis};
 use super::cost::{Estimate, running_sum_error};
-use super::gather::{Source, Span};
+use super::gather::Source;
 use super::lower::{Lowered, Phase};
 use super::panels::{channel_block, each_tap, pack, packed_len, rows};
 use super::{Call, Execute, Needs};
@@ -22,36 +23,18 @@ const CHUNK: usize = 768;
 const BLOCK_BYTES: usize = 448 << 10;
 
 /// Seconds a floating-point operation, by the rows of a tile, of single precision in 16 lanes.
-const SECONDS_A_FLOP: [(usize, f64); 4] = [(8, 7.5e-12), (4, 9e-12), (2, 1.1e-11), (1, 1.6e-11)];
+const SECONDS_A_FLOP: [(usize, f64); 3] = [(8, 7.5e-12), (4, 9e-12), (2, 1.1e-11)];
 
 /// Seconds to gather or to scatter one element.
 pub(crate) const SECONDS_AN_ELEMENT: f64 = 0.35e-9;
 
-/// One axis of a phase's block.
-#[derive(Clone, Debug)]
-struct BlockAxis {
-    /// The residues of the taps' offsets modulo the step.
-    residues: Vec<isize>,
-    /// The smallest quotient of an offset.
-    low: isize,
-    /// Samples of a residue beyond the results'.
-    extra: usize,
-    /// From one sample to the next in the block.
-    pitch: usize,
-}
-
 /// How the samples that a tile of one phase's results needs lie in a block.
 #[derive(Debug)]
 pub(super) struct PhaseBlock {
-    axes: Vec<BlockAxis>,
-    /// Elements of one residue's samples, and of one channel's.
-    dense: usize,
-    channel: usize,
+    pub(super) block: Block,
     offsets: Offsets,
     /// Where the phase's packed weights begin.
     packed: usize,
-    /// Results a tile, an axis.
-    tile: Vec<usize>,
 }
 
 /// The direct sum for one problem: forward pass or input gradient.
@@ -116,51 +99,17 @@ pub(crate) fn design(problem: &Problem) -> Result<Vec<usize>, String> {
     Ok(tile)
 }
 
-impl BlockAxis {
-    /// Without its pitch. `None` where the phase has no taps.
-    fn of(axis: &super::lower::PhaseAxis) -> Option<Self> {
-        let step = axis.step as isize;
-        let mut residues: Vec<isize> = axis.taps.iter().map(|t| t.offset.rem_euclid(step)).collect();
-        residues.sort_unstable();
-        residues.dedup();
-        let low = axis.taps.iter().map(|t| t.offset.div_euclid(step)).min()?;
-        let high = axis.taps.iter().map(|t| t.offset.div_euclid(step)).max()?;
-        Some(Self { residues, low, extra: (high - low) as usize, pitch: 0 })
-    }
-}
-
 impl PhaseBlock {
     pub(super) fn new(phase: &Phase, tile: &[usize], inner: usize, packed: usize) -> Result<Self, String> {
-        let tile: Vec<usize> = phase.iter().zip(tile).map(|(a, &n)| n.min(a.count)).collect();
-        let mut axes: Vec<BlockAxis> = phase.iter().filter_map(BlockAxis::of).collect();
-        let mut dense = 1usize;
-        let too_large = || "a block of the input would be too large".to_string();
-        for (axis, &n) in axes.iter_mut().zip(&tile).rev() {
-            axis.pitch = dense;
-            dense = dense.checked_mul(n + axis.extra).ok_or_else(too_large)?;
-        }
-        let combinations = axes.iter().map(|a| a.residues.len()).product::<usize>();
-        let channel = dense.checked_mul(combinations).ok_or_else(too_large)?;
-        if channel.checked_mul(inner).is_none_or(|n| n > isize::MAX as usize >> 6) {
-            return Err(too_large());
-        }
-        let taps = each_tap(phase, |taps| {
-            let (mut residue, mut offset) = (0, 0);
-            for ((tap, axis), block) in taps.iter().zip(phase).zip(&axes) {
-                let step = axis.step as isize;
-                let r = block.residues.binary_search(&tap.offset.rem_euclid(step)).unwrap_or(0);
-                residue = residue * block.residues.len() + r;
-                offset += (tap.offset.div_euclid(step) - block.low) as usize * block.pitch;
-            }
-            residue * dense + offset
-        });
-        let offsets = (0..inner).flat_map(|c| taps.iter().map(move |t| c * channel + t)).collect();
-        Ok(Self { axes, dense, channel, offsets: Offsets::new(offsets), packed, tile })
+        let block = Block::new(phase, tile, inner)?;
+        let taps = each_tap(phase, |taps| block.place(phase, taps.iter().map(|t| t.offset)));
+        let offsets = (0..inner).flat_map(|c| taps.iter().map(move |t| c * block.channel + t)).collect();
+        Ok(Self { offsets: Offsets::new(offsets), packed, block })
     }
 
     /// Elements of one channel.
     pub(super) fn len(&self) -> usize {
-        self.channel
+        self.block.channel
     }
 
     /// Where each tap's samples lie, for one channel after the other.
@@ -174,41 +123,12 @@ impl PhaseBlock {
 
     /// From one result to the next along `axis`.
     pub(super) fn pitch(&self, axis: usize) -> usize {
-        self.axes[axis].pitch
+        self.block.axes[axis].pitch
     }
 
     /// From the first of `count` results to behind the last.
     pub(super) fn extent_of(&self, count: &[usize]) -> usize {
-        1 + self.axes.iter().zip(count).map(|(a, &n)| (n - 1) * a.pitch).sum::<usize>()
-    }
-
-    /// Gathers the samples of one channel that the results from `start` on, `count` of them, read.
-    pub(super) fn gather<T: Element>(
-        &self,
-        source: &Source<'_, T>,
-        phase: &Phase,
-        at: (usize, usize),
-        start: &[usize],
-        count: &[usize],
-        block: &mut [T],
-        map: impl Fn(T) -> T + Copy,
-    ) {
-        let rank = phase.len();
-        let counts: [usize; MAX_RANK] = std::array::from_fn(|a| self.axes.get(a).map_or(1, |b| b.residues.len()));
-        let mut residue = [0; MAX_RANK];
-        for part in block.chunks_exact_mut(self.dense) {
-            let spans: [Span; MAX_RANK] = std::array::from_fn(|a| match self.axes.get(a) {
-                None => Span::default(),
-                Some(b) => Span {
-                    start: (start[a] as isize + b.low) * phase[a].step as isize + b.residues[residue[a]],
-                    step: phase[a].step,
-                    count: count[a] + b.extra,
-                    pitch: b.pitch,
-                },
-            });
-            source.gather(at, &spans[..rank], part, map);
-            advance(&mut residue[..rank], &counts[..rank]);
-        }
+        1 + self.block.axes.iter().zip(count).map(|(a, &n)| (n - 1) * a.pitch).sum::<usize>()
     }
 }
 
@@ -223,11 +143,11 @@ impl Direct {
         for phase in &lowered.phases {
             let made = PhaseBlock::new(phase, tile, lowered.inner, packed)?;
             packed = packed.saturating_add(packed_len(&lowered, made.offsets.len(), rows).next_multiple_of(64));
-            block = block.max(made.channel * lowered.inner);
+            block = block.max(made.block.channel * lowered.inner);
             phases.push(made);
         }
         let tiles = lowered.phases.first().zip(phases.first()).map_or(1.0, |(phase, made)| {
-            phase.iter().zip(&made.tile).map(|(a, &n)| a.count.div_ceil(n) as f64).product()
+            phase.iter().zip(&made.block.tile).map(|(a, &n)| a.count.div_ceil(n) as f64).product()
         });
         let channels = share_channels(problem, lowered.outer, rows, tiles * (problem.batch * lowered.groups) as f64);
         let lanes = T::lanes(isa);
@@ -245,13 +165,13 @@ impl Direct {
         let (mut multiply, mut gather, mut results) = (0.0, 0.0, 0.0);
         let lanes = T::lanes(this.isa);
         for (phase, made) in lowered.phases.iter().zip(&this.phases) {
-            let tiles: f64 = phase.iter().zip(&made.tile).map(|(a, &n)| a.count.div_ceil(n) as f64).product();
-            let runs = made.runs(&made.tile, lanes);
+            let tiles: f64 = phase.iter().zip(&made.block.tile).map(|(a, &n)| a.count.div_ceil(n) as f64).product();
+            let runs = made.runs(&made.block.tile, lanes);
             let padded = lowered.outer.div_ceil(this.rows) * this.rows;
             let items = tiles * (problem.batch * lowered.groups) as f64;
             multiply += items * (runs.count * runs.columns) as f64 * (made.offsets.len() * padded) as f64;
-            gather += items * (made.channel * lowered.inner) as f64 * (lowered.outer / this.channels) as f64;
-            results += items * made.tile.iter().product::<usize>() as f64 * lowered.outer as f64;
+            gather += items * (made.block.channel * lowered.inner) as f64 * (lowered.outer / this.channels) as f64;
+            results += items * made.block.tile.iter().product::<usize>() as f64 * lowered.outer as f64;
         }
         let flop = SECONDS_A_FLOP.iter().find(|f| f.0 == this.rows).map_or(1e-11, |f| f.1) * slower::<T>(this.isa);
         let weights = problem.kernel_shape().iter().map(|&n| n as f64).product::<f64>();
@@ -298,7 +218,7 @@ impl PhaseBlock {
         if rank == 1 {
             return by_row;
         }
-        let columns = ((count[rank - 2] - 1) * self.axes[rank - 2].pitch + last).next_multiple_of(lanes);
+        let columns = ((count[rank - 2] - 1) * self.block.axes[rank - 2].pitch + last).next_multiple_of(lanes);
         let joined = Runs { joined: true, count: count[..rank - 2].iter().product(), columns };
         if joined.count * joined.columns < by_row.count * by_row.columns { joined } else { by_row }
     }
@@ -340,7 +260,7 @@ impl<T: Element> Execute<T> for Direct {
             let out = call.out.every(phase.iter().map(|a| (a.first, a.every, a.count)));
             let mut tile = [1; MAX_AXES];
             tile[1] = self.channels;
-            tile[2..2 + phase.len()].copy_from_slice(&made.tile);
+            tile[2..2 + phase.len()].copy_from_slice(&made.block.tile);
             let packed = &packed[made.packed..];
             call.workers.tiles(out, &tile[..2 + phase.len()], |tile, scratch| {
                 self.tile(phase, made, &source, packed, tile, scratch);
@@ -362,7 +282,7 @@ impl Direct {
         let Self { lowered, rows, isa, .. } = self;
         let rank = phase.len();
         let lanes = T::lanes(*isa);
-        let block = simd::split::<T>(&mut scratch, made.channel * lowered.inner + lanes);
+        let block = simd::split::<T>(&mut scratch, made.block.channel * lowered.inner + lanes);
         let sums = simd::split::<T>(&mut scratch, rows * CHUNK);
         let (n, channel) = (tile.start()[0], tile.start()[1]);
         let (group, first) = (channel / lowered.outer, channel % lowered.outer);
@@ -372,17 +292,18 @@ impl Direct {
         count[..rank].copy_from_slice(&tile.shape()[2..]);
         let count = &count[..rank];
         for c in 0..lowered.inner {
-            let part = &mut block[c * made.channel..(c + 1) * made.channel];
-            made.gather(source, phase, (n, group * lowered.inner + c), &start[..rank], count, part, |x| x);
+            let part = &mut block[c * made.block.channel..(c + 1) * made.block.channel];
+            made.block.gather(source, phase, (n, group * lowered.inner + c), &start[..rank], count, part, |x| x);
         }
         let terms = made.offsets.len();
         let panels = lowered.outer.div_ceil(*rows);
         let runs = made.runs(count, lanes);
         // The axes outside a run, and from one of its rows to the next.
-        let (outer, pitch) = if runs.joined { (rank - 2, made.axes[rank - 2].pitch) } else { (rank - 1, runs.columns) };
+        let (outer, pitch) =
+            if runs.joined { (rank - 2, made.block.axes[rank - 2].pitch) } else { (rank - 1, runs.columns) };
         let mut index = [0; MAX_AXES];
         for _ in 0..runs.count {
-            let base: usize = (0..outer).map(|a| index[2 + a] * made.axes[a].pitch).sum();
+            let base: usize = (0..outer).map(|a| index[2 + a] * made.block.axes[a].pitch).sum();
             for from in (0..runs.columns).step_by(CHUNK) {
                 let width = CHUNK.min(runs.columns - from);
                 for panel in (0..tile.shape()[1]).step_by(*rows) {

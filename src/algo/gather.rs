@@ -2,6 +2,7 @@
 
 use crate::element::Element;
 use crate::problem::{Boundary, MAX_RANK};
+use crate::simd::{Isa, Plane, Rows};
 use crate::view::{View, advance};
 
 /// Along one axis: the positions `start`, `start + step`, … of the source, and how far apart they go.
@@ -42,6 +43,53 @@ pub(crate) struct Source<'a, T> {
 }
 
 impl<T: Element> Source<'_, T> {
+    /// Whether every sample outside the data is [`outside`](Self::outside).
+    pub(crate) fn outside_is_constant(&self) -> bool {
+        matches!(self.boundary, Boundary::Zero | Boundary::Constant(_))
+    }
+
+    /// What lies outside under a boundary that does not read the data.
+    pub(crate) fn outside(&self) -> T {
+        match self.boundary {
+            Boundary::Constant(value) => T::from_f64(value),
+            _ => T::default(),
+        }
+    }
+
+    /// Copies, of the block that `spans` tell, what lies inside the data and leaves the rest as it is. Steps and the
+    /// last axis' stride and pitch are 1, no stride is negative.
+    pub(crate) fn copy_inside(&self, isa: Isa, (n, c): (usize, usize), spans: &[Span], destination: &mut [T]) {
+        let rank = spans.len();
+        let (mut from, mut to) = (self.view.at.channel(n, c), 0);
+        let mut counts = [1; MAX_RANK];
+        for (a, span) in spans.iter().enumerate() {
+            let (low, high) = span.inside(self.view.shape()[2 + a]);
+            if low >= high {
+                return;
+            }
+            counts[a] = high - low;
+            from += self.view.at.step(a, (span.start + low as isize) as usize);
+            to += low * span.pitch;
+        }
+        let width = counts[rank - 1];
+        let (rows, pitch, stride) = match rank.checked_sub(2) {
+            Some(a) => (counts[a], spans[a].pitch, self.view.at.step(a, 1) as usize),
+            None => (1, width, 0),
+        };
+        let outer = rank.saturating_sub(2);
+        let mut index = [0; MAX_RANK];
+        for _ in 0..counts[..outer].iter().product() {
+            let (mut source, mut place) = (from, to);
+            for a in 0..outer {
+                source += self.view.at.step(a, index[a]);
+                place += index[a] * spans[a].pitch;
+            }
+            let out = Plane::of(&mut destination[place..], pitch, rows, width);
+            T::copy_rows(isa, Rows { source: &self.view.data[source as usize..], pitch: stride, out });
+            advance(&mut index[..outer], &counts[..outer]);
+        }
+    }
+
     /// Copies the block of channel `(n, c)` that `spans` tell, one an axis, each value through `map`. Outside the data
     /// zeros or the boundary's constant are written, through `map` too.
     pub(crate) fn gather<U: Copy>(
@@ -53,10 +101,7 @@ impl<T: Element> Source<'_, T> {
     ) {
         let rank = spans.len();
         let (at, extents) = (&self.view.at, &self.view.shape()[2..]);
-        let outside = map(match self.boundary {
-            Boundary::Constant(value) => T::from_f64(value),
-            _ => T::default(),
-        });
+        let outside = map(self.outside());
         let last = spans[rank - 1];
         let (low, high) = last.inside(extents[rank - 1]);
         let counts: [usize; MAX_RANK] = std::array::from_fn(|a| if a + 1 < rank { spans[a].count } else { 1 });
@@ -99,6 +144,12 @@ impl<T: Element> Source<'_, T> {
             if stride == 1 && last.pitch == 1 {
                 let source = &self.view.data[first as usize..first as usize + high - low];
                 row[low..high].iter_mut().zip(source).for_each(|(y, &x)| *y = map(x));
+            } else if stride == 2 && last.pitch == 1 {
+                // In pairs, which the compiler takes apart by the register; the last one may have no second.
+                let source = &self.view.data[first as usize..];
+                let (end, pairs) = (high - low - 1, source.as_chunks::<2>().0);
+                row[low..high - 1].iter_mut().zip(&pairs[..end]).for_each(|(y, pair)| *y = map(pair[0]));
+                row[high - 1] = map(source[2 * end]);
             } else if stride > 0 {
                 let source = self.view.data[first as usize..].iter().step_by(stride as usize);
                 row[low * last.pitch..]

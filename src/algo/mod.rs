@@ -1,5 +1,6 @@
 //! The algorithms, a file or folder each, behind one trait.
 
+mod block;
 mod cost;
 mod definition;
 pub(crate) mod direct;
@@ -9,6 +10,7 @@ mod gather;
 pub(crate) mod im2col;
 mod lower;
 mod panels;
+pub(crate) mod slide;
 pub(crate) mod weight;
 
 use std::fmt::Debug;

@@ -8,6 +8,7 @@ use num_complex::Complex;
 
 use crate::algo::direct::{self, Direct};
 use crate::algo::im2col::{self, Im2col};
+use crate::algo::slide::{self, Slide};
 use crate::algo::weight::dots::{self, WeightDots};
 use crate::algo::weight::patches::{self, WeightPatches};
 use crate::algo::{Definition, Estimate, Execute, Needs, fft, fold};
@@ -120,6 +121,7 @@ fn estimate(problem: &Problem, recipe: &Recipe) -> Result<Estimate, String> {
     of_dtype!(problem, T => match recipe {
         Recipe::Reference => Ok(Definition::estimate(problem)),
         Recipe::Direct { tile } if weights => WeightDots::estimate::<T>(problem, tile),
+        Recipe::Direct { tile } if slide::serves(problem) => Slide::estimate::<T>(problem, tile),
         Recipe::Direct { tile } => Direct::estimate::<T>(problem, tile),
         Recipe::Im2col { block } if weights => WeightPatches::estimate::<T>(problem, *block),
         Recipe::Im2col { block } => Im2col::estimate::<T>(problem, *block),
@@ -132,6 +134,7 @@ fn execute<T: Element>(problem: &Problem, recipe: &Recipe) -> Result<Arc<dyn Exe
     Ok(match recipe {
         Recipe::Reference => Arc::new(Definition::new(problem)),
         Recipe::Direct { tile } if weights => Arc::new(WeightDots::new::<T>(problem, tile)?),
+        Recipe::Direct { tile } if slide::serves(problem) => Arc::new(Slide::new::<T>(problem, tile)?),
         Recipe::Direct { tile } => Arc::new(Direct::new::<T>(problem, tile)?),
         Recipe::Im2col { block } if weights => Arc::new(WeightPatches::new::<T>(problem, *block)?),
         Recipe::Im2col { block } => Arc::new(Im2col::new::<T>(problem, *block)?),

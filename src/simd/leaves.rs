@@ -74,7 +74,7 @@ pub struct Dots<'a, T> {
 }
 
 /// The leaves of an element type.
-pub trait Kernels: Copy + 'static {
+pub trait Kernels: super::Slide {
     /// Elements in a register.
     fn lanes(isa: Isa) -> usize;
     /// Computes a product. Panics where a slice is too short for what the call says.

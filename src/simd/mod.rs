@@ -4,6 +4,7 @@ pub(crate) mod fourier;
 mod leaves;
 mod memory;
 mod scan;
+mod sliding;
 mod tiles;
 mod vector;
 
@@ -11,7 +12,9 @@ pub use leaves::Kernels;
 pub(crate) use leaves::{Dots, Offsets, Product};
 pub(crate) use memory::{Line, elements, elements_mut, split};
 pub(crate) use scan::{Levels, all_finite, levels};
-pub(crate) use tiles::{TileMut, Workers};
+pub use sliding::Slide;
+pub(crate) use sliding::{Column, Rows, Sliding};
+pub(crate) use tiles::{Plane, TileMut, Workers};
 
 use std::sync::OnceLock;
 

@@ -167,6 +167,18 @@ impl<T: Copy> TileMut<'_, T> {
         unsafe { std::slice::from_raw_parts_mut(self.at(index, len), len) }
     }
 
+    /// The `rows` of the last axis but one and `width` of the last from `index` on; `None` where the last axis is not
+    /// contiguous.
+    pub(crate) fn plane(&mut self, index: &[usize], rows: usize, width: usize) -> Option<Plane<'_, T>> {
+        let axes = self.axes;
+        if self.strides[axes - 1] != 1 {
+            return None;
+        }
+        let data = self.at(index, width);
+        assert!(rows > 0 && index[axes - 2] + rows <= self.shape[axes - 2], "rows outside their tile");
+        Some(Plane { data, pitch: self.strides[axes - 2], rows, width, lifetime: PhantomData })
+    }
+
     /// Writes `row` along the last axis from `index` on.
     pub(crate) fn write(&mut self, index: &[usize], row: &[T]) {
         self.write_with(index, row.len(), |i| row[i]);
@@ -201,5 +213,33 @@ impl<T: Copy> TileMut<'_, T> {
             self.write_with(&index[..axes], shape[axes - 1], |_| value);
             advance(&mut index[..axes - 1], &shape[..axes - 1]);
         }
+    }
+}
+
+/// Contiguous rows at equal distances, which nobody else reads or writes.
+pub(crate) struct Plane<'a, T> {
+    data: *mut T,
+    pitch: isize,
+    pub(super) rows: usize,
+    pub(super) width: usize,
+    lifetime: PhantomData<&'a mut T>,
+}
+
+impl<'a, T> Plane<'a, T> {
+    /// The rows of a slice, `pitch` apart.
+    pub(crate) fn of(data: &'a mut [T], pitch: usize, rows: usize, width: usize) -> Self {
+        let end = rows.saturating_sub(1).saturating_mul(pitch).saturating_add(width);
+        assert!(width <= pitch && end <= data.len(), "the slice holds all rows");
+        Self { data: data.as_mut_ptr(), pitch: pitch as isize, rows, width, lifetime: PhantomData }
+    }
+
+    /// Where a row begins.
+    ///
+    /// # Safety
+    /// There is such a row.
+    #[inline(always)]
+    pub(super) unsafe fn row(&self, y: usize) -> *mut T {
+        // SAFETY: the row lies within the array, as who made the plane has checked.
+        unsafe { self.data.offset(y as isize * self.pitch) }
     }
 }

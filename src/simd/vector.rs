@@ -19,6 +19,27 @@ pub(super) trait Vector: Copy {
     unsafe fn zero() -> Self;
     unsafe fn load(from: *const Self::Lane) -> Self;
     unsafe fn store(self, to: *mut Self::Lane);
+    /// The first `count` lanes, at most all; zeros in the others. Only those are read.
+    #[inline(always)]
+    unsafe fn load_first(from: *const Self::Lane, count: usize) -> Self {
+        // SAFETY: `LANES` is at most 16, and the array is read whole after its first lanes have been written; the
+        // rest is the caller's promise.
+        unsafe {
+            let mut lanes = [std::mem::MaybeUninit::<Self::Lane>::zeroed(); 16];
+            std::ptr::copy_nonoverlapping(from, lanes.as_mut_ptr().cast(), count);
+            Self::load(lanes.as_ptr().cast())
+        }
+    }
+    /// Stores the first `count` lanes, at most all, and writes nothing else.
+    #[inline(always)]
+    unsafe fn store_first(self, to: *mut Self::Lane, count: usize) {
+        // SAFETY: `LANES` is at most 16; the rest is the caller's promise.
+        unsafe {
+            let mut lanes = [std::mem::MaybeUninit::<Self::Lane>::uninit(); 16];
+            self.store(lanes.as_mut_ptr().cast());
+            std::ptr::copy_nonoverlapping(lanes.as_ptr().cast(), to, count);
+        }
+    }
     /// The same weight for every lane.
     unsafe fn splat(weight: Self::Lane) -> Self::Weight;
     /// A weight of its own for every lane.
@@ -45,7 +66,8 @@ macro_rules! sum_by_lane {
 /// Registers of one x86 instruction set: real lanes, and complex ones whose parts alternate.
 macro_rules! x86_vectors {
     ($real:ident, $complex:ident, $t:ty, $register:ty, $lanes:expr, $zero:ident, $load:ident, $store:ident, $splat:ident,
-     $fma:ident, $mul:ident, $add:ident, $fmaddsub:ident, $swap:expr, $even:expr, $odd:expr) => {
+     $fma:ident, $mul:ident, $add:ident, $fmaddsub:ident, $swap:expr, $even:expr, $odd:expr
+     $(, $mask_load:ident, $mask_store:ident, $mask:ty)?) => {
         #[derive(Clone, Copy)]
         pub(in crate::simd) struct $real(pub(in crate::simd) $register);
 
@@ -83,6 +105,18 @@ macro_rules! x86_vectors {
                 // SAFETY: the instruction set is the caller's promise.
                 Self(unsafe { $fma(weight, self.0, sum.0) })
             }
+            $(
+                #[inline(always)]
+                unsafe fn load_first(from: *const $t, count: usize) -> Self {
+                    // SAFETY: a lane that is masked out is not read; the rest is the caller's promise.
+                    Self(unsafe { $mask_load(((1u32 << count) - 1) as $mask, from) })
+                }
+                #[inline(always)]
+                unsafe fn store_first(self, to: *mut $t, count: usize) {
+                    // SAFETY: a lane that is masked out is not written; the rest is the caller's promise.
+                    unsafe { $mask_store(to, ((1u32 << count) - 1) as $mask, self.0) }
+                }
+            )?
             sum_by_lane!($t);
         }
 
@@ -125,6 +159,18 @@ macro_rules! x86_vectors {
                 // SAFETY: the instruction set is the caller's promise.
                 unsafe { Self($add($fmaddsub(self.0, re, $mul($swap(self.0), im)), sum.0)) }
             }
+            $(
+                #[inline(always)]
+                unsafe fn load_first(from: *const Complex<$t>, count: usize) -> Self {
+                    // SAFETY: a lane that is masked out is not read; the rest is the caller's promise.
+                    Self(unsafe { $mask_load(((1u32 << (2 * count)) - 1) as $mask, from.cast()) })
+                }
+                #[inline(always)]
+                unsafe fn store_first(self, to: *mut Complex<$t>, count: usize) {
+                    // SAFETY: a lane that is masked out is not written; the rest is the caller's promise.
+                    unsafe { $mask_store(to.cast(), ((1u32 << (2 * count)) - 1) as $mask, self.0) }
+                }
+            )?
             sum_by_lane!(Complex<$t>);
         }
     };
@@ -154,7 +200,10 @@ pub(super) mod avx512 {
         _mm512_fmaddsub_ps,
         _mm512_permute_ps::<0xb1>,
         _mm512_moveldup_ps,
-        _mm512_movehdup_ps
+        _mm512_movehdup_ps,
+        _mm512_maskz_loadu_ps,
+        _mm512_mask_storeu_ps,
+        __mmask16
     );
     x86_vectors!(
         F64,
@@ -172,7 +221,10 @@ pub(super) mod avx512 {
         _mm512_fmaddsub_pd,
         _mm512_permute_pd::<0x55>,
         _mm512_movedup_pd,
-        _mm512_permute_pd::<0xff>
+        _mm512_permute_pd::<0xff>,
+        _mm512_maskz_loadu_pd,
+        _mm512_mask_storeu_pd,
+        __mmask8
     );
 }
 

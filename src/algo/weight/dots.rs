@@ -153,7 +153,7 @@ impl WeightDots {
             let at = self.boxes.get(index);
             let count = &at.count[..rank];
             let len = self.block.len();
-            self.block.gather(input, &self.phase, (at.n, channel), &at.start, count, &mut block[..len], |x| {
+            self.block.block.gather(input, &self.phase, (at.n, channel), &at.start, count, &mut block[..len], |x| {
                 if p.conjugate { x } else { x.conj() }
             });
             let spans: [Span; MAX_RANK] = std::array::from_fn(|a| Span {

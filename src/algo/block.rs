@@ -1,0 +1,107 @@
+//! A block of the input: the samples that a tile of results needs, boundary included, one channel after the other.
+//!
+//! Where the step is larger than one, the samples are sorted by their residue on each axis, so that a tap's samples for
+//! consecutive results lie side by side.
+
+use super::gather::{Source, Span};
+use super::lower::{Phase, PhaseAxis};
+use crate::element::Element;
+use crate::problem::MAX_RANK;
+use crate::view::advance;
+
+/// One axis of a phase's block.
+#[derive(Clone, Debug)]
+pub(super) struct BlockAxis {
+    /// The residues of the taps' offsets modulo the step.
+    pub(super) residues: Vec<isize>,
+    /// The smallest quotient of an offset.
+    pub(super) low: isize,
+    /// Samples of a residue beyond the results'.
+    pub(super) extra: usize,
+    /// From one sample to the next in the block.
+    pub(super) pitch: usize,
+}
+
+/// How the samples that a tile of one phase's results needs lie in a block.
+#[derive(Debug)]
+pub(super) struct Block {
+    pub(super) axes: Vec<BlockAxis>,
+    /// Elements of one residue's samples, and of one channel's.
+    dense: usize,
+    pub(super) channel: usize,
+    /// Results a tile, an axis.
+    pub(super) tile: Vec<usize>,
+}
+
+impl BlockAxis {
+    /// Without its pitch. `None` where the phase has no taps.
+    pub(super) fn of(axis: &PhaseAxis) -> Option<Self> {
+        let step = axis.step as isize;
+        let mut residues: Vec<isize> = axis.taps.iter().map(|t| t.offset.rem_euclid(step)).collect();
+        residues.sort_unstable();
+        residues.dedup();
+        let low = axis.taps.iter().map(|t| t.offset.div_euclid(step)).min()?;
+        let high = axis.taps.iter().map(|t| t.offset.div_euclid(step)).max()?;
+        Some(Self { residues, low, extra: (high - low) as usize, pitch: 0 })
+    }
+}
+
+impl Block {
+    pub(super) fn new(phase: &Phase, tile: &[usize], inner: usize) -> Result<Self, String> {
+        let tile: Vec<usize> = phase.iter().zip(tile).map(|(a, &n)| n.min(a.count)).collect();
+        let mut axes: Vec<BlockAxis> = phase.iter().filter_map(BlockAxis::of).collect();
+        let mut dense = 1usize;
+        let too_large = || "a block of the input would be too large".to_string();
+        for (axis, &n) in axes.iter_mut().zip(&tile).rev() {
+            axis.pitch = dense;
+            dense = dense.checked_mul(n + axis.extra).ok_or_else(too_large)?;
+        }
+        let combinations = axes.iter().map(|a| a.residues.len()).product::<usize>();
+        let channel = dense.checked_mul(combinations).ok_or_else(too_large)?;
+        if channel.checked_mul(inner).is_none_or(|n| n > isize::MAX as usize >> 6) {
+            return Err(too_large());
+        }
+        Ok(Self { axes, dense, channel, tile })
+    }
+
+    /// Where the samples of the tap with these offsets, one an axis, lie in a channel's block.
+    pub(super) fn place(&self, phase: &Phase, offsets: impl Iterator<Item = isize>) -> usize {
+        let (mut residue, mut place) = (0, 0);
+        for ((offset, axis), block) in offsets.zip(phase).zip(&self.axes) {
+            let step = axis.step as isize;
+            let r = block.residues.binary_search(&offset.rem_euclid(step)).unwrap_or(0);
+            residue = residue * block.residues.len() + r;
+            place += (offset.div_euclid(step) - block.low) as usize * block.pitch;
+        }
+        residue * self.dense + place
+    }
+
+    /// Gathers the samples of one channel that the results from `start` on, `count` of them, read.
+    pub(super) fn gather<T: Element>(
+        &self,
+        source: &Source<'_, T>,
+        phase: &Phase,
+        at: (usize, usize),
+        start: &[usize],
+        count: &[usize],
+        block: &mut [T],
+        map: impl Fn(T) -> T + Copy,
+    ) {
+        let rank = phase.len();
+        let counts: [usize; MAX_RANK] = std::array::from_fn(|a| self.axes.get(a).map_or(1, |b| b.residues.len()));
+        let mut residue = [0; MAX_RANK];
+        for part in block.chunks_exact_mut(self.dense) {
+            let spans: [Span; MAX_RANK] = std::array::from_fn(|a| match self.axes.get(a) {
+                None => Span::default(),
+                Some(b) => Span {
+                    start: (start[a] as isize + b.low) * phase[a].step as isize + b.residues[residue[a]],
+                    step: phase[a].step,
+                    count: count[a] + b.extra,
+                    pitch: b.pitch,
+                },
+            });
+            source.gather(at, &spans[..rank], part, map);
+            advance(&mut residue[..rank], &counts[..rank]);
+        }
+    }
+}

@@ -1,0 +1,518 @@
+//! The sum over windows that slide down an image: one output channel, its neighbours being the rows.
+//!
+//! ```text
+//! out[y][x] = Σ_columns Σ_{k < height} weight[k] · source[offset + (y + k) · pitch + x]
+//! ```
+//!
+//! The taps come as columns: those of consecutive rows of the kernel that share everything else. A block of `M` rows by
+//! `N` registers of results stays in registers over the whole sum. Going down a column, each row of the source is
+//! loaded once and multiplied into all rows of the block that it meets, so that a load serves up to `M` multiply-adds
+//! in place of one: what bounds a sum with one output channel is the loads, most of which split cache lines.
+//!
+//! No column is padded to the height of another: a zero weight times an infinite sample would be NaN.
+//!
+//! Rows and columns that do not fill a block are computed by one that is shifted back over results that are there
+//! already; each result's sum has the same order in every block, so they are written again with the same bits.
+
+use num_complex::Complex;
+
+use super::Isa;
+use super::tiles::Plane;
+use super::vector::Vector;
+use super::vector::portable::Lanes;
+#[cfg(target_arch = "x86_64")]
+use super::vector::{avx2, avx512};
+
+/// Where a column of taps finds the samples of the first result, and its height.
+pub(crate) type Column = [usize; 2];
+
+/// The arguments of a sum over sliding windows; see the [module](self).
+pub struct Sliding<'a, T> {
+    /// Register loads may go on behind the last column of a narrow block, so it reaches one register far at least.
+    pub(crate) source: &'a [T],
+    /// From one row of the source to the next.
+    pub(crate) pitch: usize,
+    pub(crate) columns: &'a [Column],
+    /// The weights of one column after the other.
+    pub(crate) weights: &'a [T],
+    pub(crate) out: Plane<'a, T>,
+}
+
+/// The arguments of a copy of rows.
+pub struct Rows<'a, T> {
+    pub(crate) source: &'a [T],
+    pub(crate) pitch: usize,
+    pub(crate) out: Plane<'a, T>,
+}
+
+/// The leaves for sliding windows of an element type.
+pub trait Slide: Copy + 'static {
+    /// Computes a sum over sliding windows. Panics where a slice is too short for what the call says.
+    fn slide(isa: Isa, call: Sliding<'_, Self>);
+    /// Copies rows, short ones without the cost of a call each. Panics where a slice is too short.
+    fn copy_rows(isa: Isa, call: Rows<'_, Self>);
+}
+
+macro_rules! slides {
+    ($($t:ty: $avx512:ident, $avx2:ident, $lanes:expr;)*) => {$(
+        impl Slide for $t {
+            fn slide(isa: Isa, call: Sliding<'_, Self>) {
+                #[cfg(target_arch = "x86_64")]
+                #[target_feature(enable = "avx512f")]
+                unsafe fn with_avx512(call: Sliding<'_, $t>) {
+                    // SAFETY: the caller has checked the call and the instruction set.
+                    unsafe { slide::<avx512::$avx512, 32>(call) }
+                }
+                #[cfg(target_arch = "x86_64")]
+                #[target_feature(enable = "avx2,fma")]
+                unsafe fn with_avx2(call: Sliding<'_, $t>) {
+                    // SAFETY: the caller has checked the call and the instruction set.
+                    unsafe { slide::<avx2::$avx2, 16>(call) }
+                }
+                call.check(<$t as super::Kernels>::lanes(isa));
+                match isa {
+                    #[cfg(target_arch = "x86_64")]
+                    // SAFETY: the call has been checked; an `Isa` exists only where the machine has it.
+                    Isa::Avx512 => unsafe { with_avx512(call) },
+                    #[cfg(target_arch = "x86_64")]
+                    // SAFETY: as above.
+                    Isa::Avx2 => unsafe { with_avx2(call) },
+                    // SAFETY: the call has been checked; the baseline is always there.
+                    Isa::Portable => unsafe { slide::<Lanes<$t, $lanes>, 16>(call) },
+                }
+            }
+
+            fn copy_rows(isa: Isa, call: Rows<'_, Self>) {
+                #[cfg(target_arch = "x86_64")]
+                #[target_feature(enable = "avx512f")]
+                unsafe fn with_avx512(call: Rows<'_, $t>) {
+                    // SAFETY: the caller has checked the call and the instruction set.
+                    unsafe { copy_rows::<avx512::$avx512>(call) }
+                }
+                #[cfg(target_arch = "x86_64")]
+                #[target_feature(enable = "avx2,fma")]
+                unsafe fn with_avx2(call: Rows<'_, $t>) {
+                    // SAFETY: the caller has checked the call and the instruction set.
+                    unsafe { copy_rows::<avx2::$avx2>(call) }
+                }
+                call.check();
+                match isa {
+                    #[cfg(target_arch = "x86_64")]
+                    // SAFETY: the call has been checked; an `Isa` exists only where the machine has it.
+                    Isa::Avx512 => unsafe { with_avx512(call) },
+                    #[cfg(target_arch = "x86_64")]
+                    // SAFETY: as above.
+                    Isa::Avx2 => unsafe { with_avx2(call) },
+                    // SAFETY: the call has been checked; the baseline is always there.
+                    Isa::Portable => unsafe { copy_rows::<Lanes<$t, $lanes>>(call) },
+                }
+            }
+        }
+    )*};
+}
+slides! {
+    f32: F32, F32, 4;
+    f64: F64, F64, 2;
+    Complex<f32>: C32, C32, 2;
+    Complex<f64>: C64, C64, 1;
+}
+
+impl<T> Sliding<'_, T> {
+    /// Everything that the loops take on trust.
+    fn check(&self, lanes: usize) {
+        let (rows, width) = (self.out.rows, self.out.width);
+        assert!(rows > 0 && width > 0, "there are results");
+        let reach = (rows - 1).saturating_mul(self.pitch).saturating_add(width.max(lanes));
+        let mut weights = 0usize;
+        for &[offset, height] in self.columns {
+            assert!(height > 0, "a column has taps");
+            weights += height;
+            let end = (height - 1).saturating_mul(self.pitch).saturating_add(offset).saturating_add(reach);
+            assert!(end <= self.source.len(), "the source reaches as far as the columns");
+        }
+        assert!(weights == self.weights.len(), "a weight for each tap");
+    }
+}
+
+impl<T> Rows<'_, T> {
+    /// Everything that the loops take on trust.
+    fn check(&self) {
+        let (rows, width) = (self.out.rows, self.out.width);
+        assert!(rows > 0 && width > 0, "there are rows");
+        let end = (rows - 1).saturating_mul(self.pitch).saturating_add(width);
+        assert!(end <= self.source.len(), "the source has all rows");
+    }
+}
+
+/// All blocks of a plane on a machine with `REGISTERS` of them.
+///
+/// # Safety
+/// The call has been [checked](Sliding::check), and the machine has `V`'s instruction set.
+#[inline(always)]
+unsafe fn slide<V: Vector, const REGISTERS: usize>(call: Sliding<'_, V::Lane>) {
+    let (rows, width, l) = (call.out.rows, call.out.width, V::LANES);
+    // SAFETY: every block lies within the plane, or is narrower than a register and told so.
+    unsafe {
+        if rows < 4 {
+            for y in 0..rows {
+                line::<V>(&call, y);
+            }
+            return;
+        }
+        let mut tail = 0;
+        for y in (0..rows).step_by(4) {
+            let y = y.min(rows - 4);
+            let mut x = 0;
+            if REGISTERS == 32 {
+                while x + 4 * l <= width {
+                    block::<V, 4, 4>(&call, y, x, 4 * l);
+                    x += 4 * l;
+                }
+                if width - x > 2 * l && width >= 4 * l {
+                    block::<V, 4, 4>(&call, y, width - 4 * l, 4 * l);
+                    x = width;
+                }
+            }
+            while x + 2 * l <= width {
+                block::<V, 4, 2>(&call, y, x, 2 * l);
+                x += 2 * l;
+            }
+            if width - x > l && width >= 2 * l {
+                block::<V, 4, 2>(&call, y, width - 2 * l, 2 * l);
+                x = width;
+            }
+            tail = x;
+        }
+        // One register of columns: as many rows as it takes to hide a multiply-add's latency.
+        while tail < width {
+            let x = if tail + l <= width { tail } else { width.saturating_sub(l) };
+            let count = l.min(width - x);
+            if rows >= 8 {
+                for y in (0..rows).step_by(8) {
+                    block::<V, 8, 1>(&call, y.min(rows - 8), x, count);
+                }
+            } else {
+                for y in (0..rows).step_by(4) {
+                    block::<V, 4, 1>(&call, y.min(rows - 4), x, count);
+                }
+            }
+            tail += l;
+        }
+    }
+}
+
+/// One row.
+///
+/// # Safety
+/// As [`slide`]; there is such a row.
+#[inline(always)]
+unsafe fn line<V: Vector>(call: &Sliding<'_, V::Lane>, y: usize) {
+    let (width, l) = (call.out.width, V::LANES);
+    let mut x = 0;
+    // SAFETY: every block lies within the row, or is narrower than a register and told so.
+    unsafe {
+        while x < width {
+            let left = width - x;
+            if width >= 8 * l && left > l {
+                block::<V, 1, 8>(call, y, x.min(width - 8 * l), 8 * l);
+                x += 8 * l;
+            } else if width >= 2 * l && left > l {
+                block::<V, 1, 2>(call, y, x.min(width - 2 * l), 2 * l);
+                x += 2 * l;
+            } else {
+                block::<V, 1, 1>(call, y, x.min(width.saturating_sub(l)), l.min(width));
+                x += l;
+            }
+        }
+    }
+}
+
+/// The block of `M` rows and `N` registers from (`y`, `x`) on, of which `count` columns are results.
+///
+/// # Safety
+/// As [`slide`]; the rows lie within the plane and so do the `count` columns, which are `N` registers, or fewer in a
+/// plane narrower than one, where `x` is 0 and `N` is 1.
+#[inline(always)]
+unsafe fn block<V: Vector, const M: usize, const N: usize>(
+    call: &Sliding<'_, V::Lane>,
+    y: usize,
+    x: usize,
+    count: usize,
+) {
+    let pitch = call.pitch;
+    // SAFETY: `check` has seen that for every column, all its rows from the plane's first to its last and a register's
+    // width at least lie within the source, and that there are as many weights as taps.
+    unsafe {
+        let source = call.source.as_ptr().add(y * pitch + x);
+        let mut weights = call.weights.as_ptr();
+        let mut sums = [[V::zero(); N]; M];
+        for &[offset, height] in call.columns {
+            let from = source.add(offset);
+            match height {
+                1 => short::<V, M, N, 1>(from, pitch, weights, &mut sums),
+                2 => short::<V, M, N, 2>(from, pitch, weights, &mut sums),
+                3 => short::<V, M, N, 3>(from, pitch, weights, &mut sums),
+                // Below its number of rows, a block never meets them all at once.
+                4 if M > 5 => short::<V, M, N, 4>(from, pitch, weights, &mut sums),
+                5 if M > 6 => short::<V, M, N, 5>(from, pitch, weights, &mut sums),
+                6 if M > 7 => short::<V, M, N, 6>(from, pitch, weights, &mut sums),
+                _ => tall::<V, M, N>(from, pitch, weights, height, &mut sums),
+            }
+            weights = weights.add(height);
+        }
+        for m in 0..M {
+            let to = call.out.row(y + m).add(x);
+            if count == N * V::LANES {
+                for n in 0..N {
+                    sums[m][n].store(to.add(n * V::LANES));
+                }
+            } else {
+                sums[m][0].store_first(to, count);
+            }
+        }
+    }
+}
+
+/// A column of `H` taps.
+///
+/// # Safety
+/// `H + M - 1` rows of `N` registers are there to read, and `H` weights.
+#[inline(always)]
+unsafe fn short<V: Vector, const M: usize, const N: usize, const H: usize>(
+    mut from: *const V::Lane,
+    pitch: usize,
+    weights: *const V::Lane,
+    sums: &mut [[V; N]; M],
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut taps = [V::splat(*weights); H];
+        for k in 1..H {
+            taps[k] = V::splat(*weights.add(k));
+        }
+        for r in 0..H + M - 1 {
+            let samples = row::<V, N>(from);
+            for m in 0..M {
+                if m <= r && r - m < H {
+                    for n in 0..N {
+                        sums[m][n] = samples[n].mul_add(taps[r - m], sums[m][n]);
+                    }
+                }
+            }
+            from = from.wrapping_add(pitch);
+        }
+    }
+}
+
+/// A column of `M - 1` taps or more: at first a row of the source meets the upper rows of the block only, then all, at
+/// last the lower ones.
+///
+/// # Safety
+/// `height + M - 1` rows of `N` registers are there to read, and `height` weights.
+#[inline(always)]
+unsafe fn tall<V: Vector, const M: usize, const N: usize>(
+    mut from: *const V::Lane,
+    pitch: usize,
+    weights: *const V::Lane,
+    height: usize,
+    sums: &mut [[V; N]; M],
+) {
+    // SAFETY: the caller's promise; row `r` of the source meets row `m` of the block by weight `r - m`.
+    unsafe {
+        for r in 0..M - 1 {
+            let samples = row::<V, N>(from);
+            for m in 0..M {
+                if m <= r {
+                    meet(&samples, *weights.add(r - m), &mut sums[m]);
+                }
+            }
+            from = from.wrapping_add(pitch);
+        }
+        for r in M - 1..height {
+            let samples = row::<V, N>(from);
+            for m in 0..M {
+                meet(&samples, *weights.add(r - m), &mut sums[m]);
+            }
+            from = from.wrapping_add(pitch);
+        }
+        for r in 0..M - 1 {
+            let samples = row::<V, N>(from);
+            for m in 0..M {
+                if m > r {
+                    meet(&samples, *weights.add(height + r - m), &mut sums[m]);
+                }
+            }
+            from = from.wrapping_add(pitch);
+        }
+    }
+}
+
+/// # Safety
+/// `N` registers are there to read.
+#[inline(always)]
+unsafe fn row<V: Vector, const N: usize>(from: *const V::Lane) -> [V; N] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut samples = [V::zero(); N];
+        for n in 0..N {
+            samples[n] = V::load(from.add(n * V::LANES));
+        }
+        samples
+    }
+}
+
+/// # Safety
+/// The machine has `V`'s instruction set.
+#[inline(always)]
+unsafe fn meet<V: Vector, const N: usize>(samples: &[V; N], weight: V::Lane, sums: &mut [V; N]) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let weight = V::splat(weight);
+        for n in 0..N {
+            sums[n] = samples[n].mul_add(weight, sums[n]);
+        }
+    }
+}
+
+/// # Safety
+/// The call has been [checked](Rows::check), and the machine has `V`'s instruction set.
+#[inline(always)]
+unsafe fn copy_rows<V: Vector>(call: Rows<'_, V::Lane>) {
+    let (width, l) = (call.out.width, V::LANES);
+    for y in 0..call.out.rows {
+        // SAFETY: `check` has seen that every row lies within the source; the plane holds them all.
+        unsafe {
+            let (from, to) = (call.source.as_ptr().add(y * call.pitch), call.out.row(y));
+            if width < l {
+                V::load_first(from, width).store_first(to, width);
+                continue;
+            }
+            for x in (0..width).step_by(l) {
+                let x = x.min(width - l);
+                V::load(from.add(x)).store(to.add(x));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All instruction sets that the machine has.
+    fn isas() -> Vec<Isa> {
+        let mut isas = vec![Isa::Portable];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                isas.push(Isa::Avx2);
+            }
+            if is_x86_feature_detected!("avx512f") {
+                isas.push(Isa::Avx512);
+            }
+        }
+        isas
+    }
+
+    /// Small integers, whose sums are exact in any order.
+    fn integers<T>(count: usize, of: impl Fn(f64) -> T) -> Vec<T> {
+        (0..count).map(|i| of((i * 37 % 11) as f64 - 5.0)).collect()
+    }
+
+    fn agrees<T: crate::Element>(rows: usize, width: usize, heights: &[usize]) {
+        for isa in isas() {
+            let lanes = T::lanes(isa);
+            let tallest = heights.iter().copied().max().unwrap_or(1);
+            let pitch = width.max(lanes) + heights.len() + 1;
+            let source = integers((rows + tallest) * pitch, T::from_f64);
+            let weights = integers(heights.iter().sum(), T::from_f64);
+            let columns: Vec<Column> = heights.iter().enumerate().map(|(i, &h)| [i, h]).collect();
+            let mark = T::from_f64(1e6);
+            let mut out = vec![mark; rows * (width + 3)];
+            let plane = Plane::of(&mut out, width + 3, rows, width);
+            T::slide(isa, Sliding { source: &source, pitch, columns: &columns, weights: &weights, out: plane });
+            for y in 0..rows {
+                for x in 0..width + 3 {
+                    let mut sum = T::default();
+                    let mut taps = weights.iter();
+                    for &[offset, height] in &columns {
+                        for (k, &w) in taps.by_ref().take(height).enumerate() {
+                            sum += w * source[offset + (y + k) * pitch + x.min(width - 1)];
+                        }
+                    }
+                    let expected = if x < width { sum } else { mark };
+                    assert_eq!(out[y * (width + 3) + x], expected, "{isa:?} {rows}x{width} {heights:?} at {y}, {x}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_tail_agrees_with_the_sum_written_out() {
+        for rows in (1..=9).chain([11, 16, 17]) {
+            for width in (1..=40).chain([63, 64, 65, 79, 95, 127, 129, 150]) {
+                agrees::<f32>(rows, width, &[3, 3, 3]);
+            }
+            for width in (1..=20).chain([31, 33, 65]) {
+                agrees::<f64>(rows, width, &[2, 1]);
+                agrees::<Complex<f32>>(rows, width, &[4, 3]);
+                agrees::<Complex<f64>>(rows, width, &[1, 5]);
+            }
+        }
+    }
+
+    #[test]
+    fn every_height_agrees_with_the_sum_written_out() {
+        for height in 1..=12 {
+            for (rows, width) in [(1, 3), (4, 70), (5, 33), (8, 14), (13, 16), (9, 7)] {
+                agrees::<f32>(rows, width, &[height, 1, height]);
+                agrees::<f64>(rows, width, &[height]);
+            }
+        }
+    }
+
+    #[test]
+    fn an_infinite_sample_meets_no_tap_that_is_not_there() {
+        let mut source = vec![1.0f32; 12 * 40];
+        source[..40].fill(f32::INFINITY);
+        for isa in isas() {
+            let mut out = vec![0.0; 4 * 16];
+            // The results' windows begin in the second row.
+            let columns = [[40, 3], [80, 1]];
+            let out_plane = Plane::of(&mut out, 16, 4, 16);
+            T::slide(
+                isa,
+                Sliding { source: &source, pitch: 40, columns: &columns, weights: &[1.0; 4], out: out_plane },
+            );
+            assert_eq!(out, [4.0; 64], "{isa:?}");
+        }
+        type T = f32;
+    }
+
+    #[test]
+    fn rows_are_copied_and_nothing_beside_them() {
+        let source = integers(400, |x| x as f32);
+        for isa in isas() {
+            for width in 1..40 {
+                let mut out = vec![9.0f32; 8 * 45];
+                T::copy_rows(isa, Rows { source: &source, pitch: 41, out: Plane::of(&mut out, 45, 8, width) });
+                for (i, &y) in out.iter().enumerate() {
+                    let (row, x) = (i / 45, i % 45);
+                    assert_eq!(y, if x < width { source[row * 41 + x] } else { 9.0 }, "{isa:?} {width}");
+                }
+            }
+        }
+        type T = f32;
+    }
+
+    #[test]
+    #[should_panic(expected = "the source reaches as far as the columns")]
+    fn a_short_source_is_refused() {
+        let mut out = vec![0.0f32; 64];
+        let plane = Plane::of(&mut out, 16, 4, 16);
+        f32::slide(
+            Isa::detect(),
+            Sliding { source: &[0.0; 70], pitch: 16, columns: &[[0, 2]], weights: &[1.0; 2], out: plane },
+        );
+    }
+}
