@@ -2,6 +2,7 @@
 
 mod cost;
 mod definition;
+pub(crate) mod dense;
 pub(crate) mod direct;
 pub(crate) mod fft;
 pub(crate) mod fold;
