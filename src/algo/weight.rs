@@ -83,14 +83,25 @@ fn in_parts<T: Element>(
     let Second::Plain(gradient) = call.second else { return };
     let input = Source { view: call.first, boundary: problem.boundary };
     let gradient = Source { view: gradient, boundary: Boundary::Zero };
-    let (out, each) = (call.out, problem.in_channels / problem.groups);
+    let (mut out, each) = (call.out, problem.in_channels / problem.groups);
+    let dense = out.at == Strided::dense(out.shape(), Default::default());
+    let tiled = [1, outer, inner, taps];
+    if dense && boxes.parts == 1 {
+        // The only part is the result.
+        out.at = Strided::dense(&[1, problem.out_channels, each, taps], Default::default());
+        return call.workers.tiles(out, &tiled, |tile, scratch| work(&input, &gradient, tile, scratch));
+    }
     let elements = out.at.elements();
     let mut shared = call.shared;
     let parts = simd::split::<T>(&mut shared, boxes.parts * elements);
     let at = Strided::dense(&[boxes.parts, problem.out_channels, each, taps], Default::default());
-    call.workers.tiles(ViewMut { data: &mut *parts, at }, &[1, outer, inner, taps], |tile, scratch| {
+    call.workers.tiles(ViewMut { data: &mut *parts, at }, &tiled, |tile, scratch| {
         work(&input, &gradient, tile, scratch);
     });
+    if dense {
+        // One long row for each output channel.
+        out.at = Strided::dense(&[problem.out_channels, each * taps], Default::default());
+    }
     let axes = out.shape().len();
     let last = out.shape()[axes - 1];
     let at = Strided::dense(out.shape(), Default::default());

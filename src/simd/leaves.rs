@@ -43,6 +43,10 @@ impl Offsets {
     pub(crate) fn len(&self) -> usize {
         self.values.len()
     }
+
+    pub(crate) fn as_slice(&self) -> &[usize] {
+        &self.values
+    }
 }
 
 /// The arguments of a product; see the [module](self).
