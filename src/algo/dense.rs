@@ -43,7 +43,9 @@ pub(crate) struct Dense {
     rows: usize,
     width: usize,
     block: usize,
-    offsets: Offsets,
+    /// Where the terms of a full block lie in a panel of columns, and those of the last.
+    offsets: [Offsets; 2],
+    depth: usize,
     needs: Needs,
 }
 
@@ -76,7 +78,7 @@ impl Dense {
         let rows = rows(isa, m.max(1));
         let width = width::<T>(isa, rows);
         let block = block.min(m.max(1)).next_multiple_of(rows).min(1 << 20);
-        let depth = terms.min(DEPTH);
+        let depth = terms.clamp(1, DEPTH);
         let weights = problem.pass == Pass::WeightGradient;
         let panels = |count: usize, each: usize| {
             let elements = count.div_ceil(each).saturating_mul(each).saturating_mul(terms);
@@ -87,9 +89,9 @@ impl Dense {
             shared: panels(m, rows),
             worker: Line::holding::<T>(block * width) + Line::holding::<T>(depth * width),
         };
-        let offsets = Offsets::new((0..depth).map(|k| k * width).collect());
+        let offsets = [depth, terms % depth].map(|n| Offsets::new((0..n).map(|k| k * width).collect()));
         let Problem { pass, groups, conjugate, .. } = *problem;
-        Ok(Self { pass, groups, conjugate, isa, size, rows, width, block, offsets, needs })
+        Ok(Self { pass, groups, conjugate, isa, size, rows, width, block, offsets, depth, needs })
     }
 
     pub(crate) fn estimate<T: Element>(problem: &Problem, block: usize) -> Result<Estimate, String> {
@@ -99,8 +101,8 @@ impl Dense {
         let padded = |n: usize, each: usize| n.next_multiple_of(each) as f64;
         let few = 1.0 + 1.5 / this.rows as f64;
         let flops = 2.0 * padded(this.size[0], this.rows) * padded(this.size[1], lanes) * terms;
-        let each = flops * SECONDS_A_FLOP * few * slower::<T>(this.isa)
-            + (m * terms + n * terms + m * n) * SECONDS_AN_ELEMENT;
+        let each =
+            flops * SECONDS_A_FLOP * few * slower::<T>(this.isa) + (m * terms + n * terms + m * n) * SECONDS_AN_ELEMENT;
         Ok(Estimate {
             seconds: 0.5e-6 + problem.groups as f64 * each,
             needs: this.needs,
@@ -159,7 +161,8 @@ impl<T: Element> Execute<T> for Dense {
         let [_, n, terms] = self.size;
         let packed: &mut [T] = simd::elements_mut(packed);
         let (panels, length) = (n.div_ceil(self.width), terms * self.width);
-        let Ok(out) = ViewMut::new(packed, &[self.groups, panels, length], &[(panels * length) as isize, length as isize, 1], 0)
+        let Ok(out) =
+            ViewMut::new(packed, &[self.groups, panels, length], &[(panels * length) as isize, length as isize, 1], 0)
         else {
             return;
         };
@@ -195,14 +198,15 @@ impl<T: Element> Execute<T> for Dense {
         let Ok(out) = ViewMut::new(out.data, &[groups, m, n], &[group, row, column], at) else { return };
         workers.tiles(out, &[1, self.block, width], |mut tile, mut scratch| {
             let sums = simd::split::<T>(&mut scratch, self.block * width);
-            let own = simd::split::<T>(&mut scratch, self.offsets.len() * width);
+            let own = simd::split::<T>(&mut scratch, self.depth * width);
             let [group, row, column] = *tile.start() else { return };
             let [_, height, used] = *tile.shape() else { return };
             if terms == 0 {
                 sums.fill(T::default());
             }
-            for from in (0..terms).step_by(DEPTH) {
-                let depth = DEPTH.min(terms - from);
+            for from in (0..terms).step_by(self.depth) {
+                let depth = self.depth.min(terms - from);
+                let offsets = &self.offsets[usize::from(depth < self.depth)];
                 let source = match columns {
                     Some(view) => {
                         let (matrix, present) = self.columns(view, group, column, from);
@@ -222,7 +226,7 @@ impl<T: Element> Execute<T> for Dense {
                             rows,
                             weights: &panels[(panel * terms + from) * rows..][..depth * rows],
                             source,
-                            offsets: &self.offsets,
+                            offsets,
                             terms: depth,
                             columns: used.next_multiple_of(T::lanes(isa)),
                             out: &mut sums[m * width..],

@@ -326,7 +326,15 @@ impl<T: Element> Execute<T> for Direct {
         let packed: &mut [T] = simd::elements_mut(packed);
         for (phase, made) in self.lowered.phases.iter().zip(&self.phases) {
             let len = packed_len(&self.lowered, made.offsets.len(), self.rows);
-            pack(self.isa, &self.lowered, phase, self.rows, kernel, &mut packed[made.packed..made.packed + len], workers);
+            pack(
+                self.isa,
+                &self.lowered,
+                phase,
+                self.rows,
+                kernel,
+                &mut packed[made.packed..made.packed + len],
+                workers,
+            );
         }
     }
 

@@ -172,7 +172,15 @@ impl<T: Element> Execute<T> for Im2col {
         let packed: &mut [T] = simd::elements_mut(packed);
         for (phase, made) in self.lowered.phases.iter().zip(&self.phases) {
             let len = packed_len(&self.lowered, made.taps.len() * self.lowered.inner, self.rows);
-            pack(self.isa, &self.lowered, phase, self.rows, kernel, &mut packed[made.packed..made.packed + len], workers);
+            pack(
+                self.isa,
+                &self.lowered,
+                phase,
+                self.rows,
+                kernel,
+                &mut packed[made.packed..made.packed + len],
+                workers,
+            );
         }
     }
 

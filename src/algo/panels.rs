@@ -66,7 +66,8 @@ impl<T: Element> Matrix<'_, T> {
         let terms = out.len() / width;
         if self.term == 1 && self.row >= 0 && terms > 0 {
             let source = &self.data[self.base as usize..];
-            let call = Interleave { source, stride: self.row as usize, rows: present, columns: terms, out, pitch: width };
+            let call =
+                Interleave { source, stride: self.row as usize, rows: present, columns: terms, out, pitch: width };
             T::interleave(isa, call);
         } else {
             for (k, panel) in out.chunks_exact_mut(width).enumerate() {
@@ -112,9 +113,8 @@ pub(crate) fn pack<T: Element>(
     let Ok(out) = ViewMut::new(packed, &shape, &[length as isize, 1], 0) else { return };
     let inner_stride = kernel.at.strides()[usize::from(!lowered.transposed)];
     let outer_stride = kernel.at.strides()[usize::from(lowered.transposed)];
-    let from_first = |tap: &[usize; MAX_RANK]| -> isize {
-        (0..rank).map(|a| kernel.at.step(a, phase[a].taps[tap[a]].index)).sum()
-    };
+    let from_first =
+        |tap: &[usize; MAX_RANK]| -> isize { (0..rank).map(|a| kernel.at.step(a, phase[a].taps[tap[a]].index)).sum() };
     // Whether all terms of a channel lie one behind the other, in the order in which they are summed.
     let mut tap = [0; MAX_RANK];
     let dense = (inner_stride == taps as isize || lowered.inner == 1)

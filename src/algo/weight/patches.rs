@@ -365,6 +365,7 @@ fn pack<T: Element>(
     for (r, row) in gathered.chunks_exact_mut(length).take(present).enumerate() {
         gather(r, row);
     }
-    let call = Interleave { source: gathered, stride: length, rows: present, columns: length, out: panel, pitch: width };
+    let call =
+        Interleave { source: gathered, stride: length, rows: present, columns: length, out: panel, pitch: width };
     T::interleave(isa, call);
 }
