@@ -8,7 +8,7 @@
 use super::cost::{Estimate, running_sum_error};
 use super::gather::{Source, Span};
 use super::lower::{Lowered, Phase};
-use super::panels::{channel_block, each_tap, pack, packed_len, rows};
+use super::panels::{channel_block, each_tap, pack, packed_len, rows, seconds_to_pack};
 use super::{Call, Execute, Needs};
 use crate::element::Element;
 use crate::problem::{MAX_RANK, Problem};
@@ -254,9 +254,11 @@ impl Direct {
             results += items * made.tile.iter().product::<usize>() as f64 * lowered.outer as f64;
         }
         let flop = SECONDS_A_FLOP.iter().find(|f| f.0 == this.rows).map_or(1e-11, |f| f.1) * slower::<T>(this.isa);
-        let weights = problem.kernel_shape().iter().map(|&n| n as f64).product::<f64>();
         Ok(Estimate {
-            seconds: 0.3e-6 + 2.0 * multiply * flop + (gather + results) * SECONDS_AN_ELEMENT + weights * 1e-9,
+            seconds: 0.3e-6
+                + 2.0 * multiply * flop
+                + (gather + results) * SECONDS_AN_ELEMENT
+                + seconds_to_pack(problem),
             needs: this.needs,
             error: running_sum_error(problem.terms(), problem.dtype.epsilon()),
         })

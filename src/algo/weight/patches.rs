@@ -91,16 +91,13 @@ impl WeightPatches {
         let items = problem.groups * (outputs / outer) * (inputs / inner);
         let pixels: usize = extent.iter().product();
         let boxes = Boxes::new(problem, &extent, items);
-        let (width, positions) = match &columns {
-            Columns::Patches => (width::<T>(isa, rows), pixels),
-            Columns::Shifted { block, .. } => (even_width(width::<T>(isa, rows), inner, lanes), block.len()),
+        let (one, positions) = match &columns {
+            Columns::Patches => (inner * taps, pixels),
+            Columns::Shifted { block, .. } => (inner, block.len()),
         };
-        let one = match columns {
-            Columns::Patches => inner * taps,
-            Columns::Shifted { .. } => inner,
-        };
+        let width = even_width(width::<T>(isa, rows), one, lanes);
         let padded = one.next_multiple_of(width);
-        let blocks = if one == inner { taps } else { 1 };
+        let blocks = inner * taps / one;
         let channels = outer.next_multiple_of(rows);
         let lines = |a: usize, b: usize| Line::holding::<T>(a.saturating_mul(b));
         let result = problem.kernel_shape().iter().product::<usize>();
@@ -164,7 +161,7 @@ impl Columns {
     /// Channels where they fill registers about as well as patches do, and a block of them is no larger.
     fn of(problem: &Problem, extent: &[usize], [inner, taps, lanes]: [usize; 3]) -> Result<Self, String> {
         let shifted = inner.next_multiple_of(lanes) * taps;
-        if shifted * 8 > (inner * taps).next_multiple_of(lanes) * 9 {
+        if taps == 1 || shifted * 8 > (inner * taps).next_multiple_of(lanes) * 9 {
             return Ok(Self::Patches);
         }
         // The samples that a box of outputs reads are those that the forward pass gathers for it.
@@ -267,8 +264,8 @@ impl WeightPatches {
         let sums = simd::split::<T>(&mut scratch, channels * pitch);
         let gathered = simd::split::<T>(&mut scratch, width.max(rows) * positions);
         let weights = simd::split::<T>(&mut scratch, self.inner * taps);
-        let [part, outer, inner, _] = *tile.start() else { return };
-        let first = outer / (p.out_channels / p.groups) * (p.in_channels / p.groups) + inner;
+        let [part, outer, column] = *tile.start() else { return };
+        let first = outer / (p.out_channels / p.groups) * (p.in_channels / p.groups) + column / taps;
         let kernel: [usize; MAX_RANK] = std::array::from_fn(|a| p.axes.get(a).map_or(1, |x| x.kernel));
         let of_gradient = |g: T| if p.conjugate { g.conj() } else { g };
         let of_input = |x: T| if p.conjugate { x } else { x.conj() };
@@ -281,14 +278,26 @@ impl WeightPatches {
             for m in (0..self.outer).step_by(*rows) {
                 let present = (*rows).min(self.outer - m);
                 let panel = &mut gradients[m * full..][..pixels * rows];
-                pack(*isa, panel, *rows, present, gathered, |r, row| {
-                    gradient.gather((at.n, outer + m + r), &spans[..rank], row, of_gradient);
-                });
+                let run = gradient.run((at.n, outer + m), &spans[..rank]).filter(|_| !T::DTYPE.is_complex());
+                if let Some((from, stride)) = run {
+                    interleave(*isa, panel, *rows, present, &gradient.view.data[from..], stride);
+                } else {
+                    pack(*isa, panel, *rows, present, gathered, |r, row| {
+                        gradient.gather((at.n, outer + m + r), &spans[..rank], row, of_gradient);
+                    });
+                }
             }
             let length = if matches!(self.columns, Columns::Patches) { pixels } else { *positions };
             for column in (0..columns).step_by(*width) {
                 let present = (*width).min(columns - column);
                 let panel = &mut inputs[column * positions..][..length * width];
+                if *taps == 1 && !T::DTYPE.is_complex() {
+                    let spans = self.spans(&at.start, &at.count, Some(&[0; MAX_RANK]));
+                    if let Some((from, stride)) = input.run((at.n, first + column), &spans[..rank]) {
+                        interleave(*isa, panel, *width, present, &input.view.data[from..], stride);
+                        continue;
+                    }
+                }
                 pack(*isa, panel, *width, present, gathered, |r, row| match &self.columns {
                     Columns::Patches => {
                         let (c, mut t) = ((column + r) / taps, (column + r) % taps);
@@ -345,9 +354,7 @@ impl WeightPatches {
                 T::interleave(*isa, call);
                 &*weights
             };
-            for (c, taps) in row.chunks_exact(*taps).enumerate() {
-                tile.write(&[0, m, c, 0], taps);
-            }
+            tile.write(&[0, m, 0], row);
         }
     }
 }
@@ -365,7 +372,11 @@ fn pack<T: Element>(
     for (r, row) in gathered.chunks_exact_mut(length).take(present).enumerate() {
         gather(r, row);
     }
-    let call =
-        Interleave { source: gathered, stride: length, rows: present, columns: length, out: panel, pitch: width };
-    T::interleave(isa, call);
+    interleave(isa, panel, width, present, gathered, length);
+}
+
+/// Packs a panel of rows that lie `stride` apart.
+fn interleave<T: Element>(isa: Isa, panel: &mut [T], width: usize, present: usize, source: &[T], stride: usize) {
+    let columns = panel.len() / width;
+    T::interleave(isa, Interleave { source, stride, rows: present, columns, out: panel, pitch: width });
 }
