@@ -9,7 +9,7 @@ use super::block::{Block, BlockAxis};
 use super::cost::{Estimate, running_sum_error};
 use super::gather::Source;
 use super::lower::{Lowered, Phase};
-use super::panels::{channel_block, each_tap, pack, packed_len, rows};
+use super::panels::{channel_block, each_tap, pack, packed_len, rows, seconds_to_pack};
 use super::{Call, Execute, Needs};
 use crate::element::Element;
 use crate::problem::{MAX_RANK, Problem};
@@ -174,9 +174,11 @@ impl Direct {
             results += items * made.block.tile.iter().product::<usize>() as f64 * lowered.outer as f64;
         }
         let flop = SECONDS_A_FLOP.iter().find(|f| f.0 == this.rows).map_or(1e-11, |f| f.1) * slower::<T>(this.isa);
-        let weights = problem.kernel_shape().iter().map(|&n| n as f64).product::<f64>();
         Ok(Estimate {
-            seconds: 0.3e-6 + 2.0 * multiply * flop + (gather + results) * SECONDS_AN_ELEMENT + weights * 1e-9,
+            seconds: 0.3e-6
+                + 2.0 * multiply * flop
+                + (gather + results) * SECONDS_AN_ELEMENT
+                + seconds_to_pack(problem),
             needs: this.needs,
             error: running_sum_error(problem.terms(), problem.dtype.epsilon()),
         })
@@ -246,7 +248,15 @@ impl<T: Element> Execute<T> for Direct {
         let packed: &mut [T] = simd::elements_mut(packed);
         for (phase, made) in self.lowered.phases.iter().zip(&self.phases) {
             let len = packed_len(&self.lowered, made.offsets.len(), self.rows);
-            pack(&self.lowered, phase, self.rows, kernel, &mut packed[made.packed..made.packed + len], workers);
+            pack(
+                self.isa,
+                &self.lowered,
+                phase,
+                self.rows,
+                kernel,
+                &mut packed[made.packed..made.packed + len],
+                workers,
+            );
         }
     }
 

@@ -90,6 +90,23 @@ impl<T: Element> Source<'_, T> {
         }
     }
 
+    /// Where the block of channel `(n, c)` that `spans` tell lies in the slice, if it is one run there, and those of the
+    /// channels behind it lie further on at a constant distance, which comes second.
+    pub(crate) fn run(&self, (n, c): (usize, usize), spans: &[Span]) -> Option<(usize, usize)> {
+        let (at, extents) = (&self.view.at, &self.view.shape()[2..]);
+        let mut from = at.channel(n, c);
+        for (a, span) in spans.iter().enumerate() {
+            let start = usize::try_from(span.start).ok()?;
+            let inside = start + span.count.saturating_sub(1) * span.step < extents[a];
+            let dense = span.count == 1 || at.step(a, span.step) == span.pitch as isize;
+            if !inside || !dense {
+                return None;
+            }
+            from += at.step(a, start);
+        }
+        Some((from as usize, usize::try_from(at.strides()[1]).ok()?))
+    }
+
     /// Copies the block of channel `(n, c)` that `spans` tell, one an axis, each value through `map`. Outside the data
     /// zeros or the boundary's constant are written, through `map` too.
     pub(crate) fn gather<U: Copy>(

@@ -7,7 +7,7 @@ use super::cost::{Estimate, running_sum_error};
 use super::direct::{SECONDS_AN_ELEMENT, share_channels, slower};
 use super::gather::{Source, Span, dense_pitches};
 use super::lower::{Lowered, Phase};
-use super::panels::{channel_block, each_tap, pack, packed_len, rows, width};
+use super::panels::{channel_block, each_tap, pack, packed_len, rows, seconds_to_pack, width};
 use super::{Call, Execute, Needs};
 use crate::element::Element;
 use crate::problem::{MAX_RANK, Problem};
@@ -145,13 +145,12 @@ impl Im2col {
             results += items * columns * lowered.outer as f64;
         }
         let flop = SECONDS_A_FLOP.iter().find(|f| f.0 == this.rows).map_or(1e-11, |f| f.1) * slower::<T>(this.isa);
-        let weights = problem.kernel_shape().iter().map(|&n| n as f64).product::<f64>();
         Ok(Estimate {
             seconds: 0.5e-6
                 + 2.0 * multiply * flop
                 + (gather + results) * SECONDS_AN_ELEMENT
                 + rows_gathered * 8e-9
-                + weights * 1e-9,
+                + seconds_to_pack(problem),
             needs: this.needs,
             error: running_sum_error(problem.terms(), problem.dtype.epsilon()),
         })
@@ -172,7 +171,15 @@ impl<T: Element> Execute<T> for Im2col {
         let packed: &mut [T] = simd::elements_mut(packed);
         for (phase, made) in self.lowered.phases.iter().zip(&self.phases) {
             let len = packed_len(&self.lowered, made.taps.len() * self.lowered.inner, self.rows);
-            pack(&self.lowered, phase, self.rows, kernel, &mut packed[made.packed..made.packed + len], workers);
+            pack(
+                self.isa,
+                &self.lowered,
+                phase,
+                self.rows,
+                kernel,
+                &mut packed[made.packed..made.packed + len],
+                workers,
+            );
         }
     }
 

@@ -3,6 +3,7 @@
 mod block;
 mod cost;
 mod definition;
+pub(crate) mod dense;
 pub(crate) mod direct;
 pub(crate) mod fft;
 pub(crate) mod fold;

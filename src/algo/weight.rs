@@ -71,7 +71,7 @@ impl Boxes {
 }
 
 /// Runs `work` on every (part, block of `outer` output channels, block of `inner` input channels), each with all `taps`, and
-/// adds the parts up where the result belongs. The parts lie in shared memory as (part, output channel, input channel,
+/// adds the parts up where the result belongs. What is written are tiles of (part, output channel, input channel and
 /// tap).
 fn in_parts<T: Element>(
     problem: &Problem,
@@ -83,14 +83,35 @@ fn in_parts<T: Element>(
     let Second::Plain(gradient) = call.second else { return };
     let input = Source { view: call.first, boundary: problem.boundary };
     let gradient = Source { view: gradient, boundary: Boundary::Zero };
-    let (out, each) = (call.out, problem.in_channels / problem.groups);
+    let (mut out, each) = (call.out, problem.in_channels / problem.groups);
+    let dense = out.at == Strided::dense(out.shape(), Default::default());
+    let tiled = [1, outer, inner * taps];
+    if dense && boxes.parts == 1 {
+        // The only part is the result.
+        out.at = Strided::dense(&[1, problem.out_channels, each * taps], Default::default());
+        return call.workers.tiles(out, &tiled, |tile, scratch| work(&input, &gradient, tile, scratch));
+    }
     let elements = out.at.elements();
     let mut shared = call.shared;
     let parts = simd::split::<T>(&mut shared, boxes.parts * elements);
-    let at = Strided::dense(&[boxes.parts, problem.out_channels, each, taps], Default::default());
-    call.workers.tiles(ViewMut { data: &mut *parts, at }, &[1, outer, inner, taps], |tile, scratch| {
+    let at = Strided::dense(&[boxes.parts, problem.out_channels, each * taps], Default::default());
+    call.workers.tiles(ViewMut { data: &mut *parts, at }, &tiled, |tile, scratch| {
         work(&input, &gradient, tile, scratch);
     });
+    if dense {
+        // One long row for each output channel, part added to part.
+        out.at = Strided::dense(&[problem.out_channels, each * taps], Default::default());
+        let parts = &*parts;
+        return call.workers.tiles(out, &[1, usize::MAX], |mut tile, _| {
+            let (from, length) = (tile.start()[0] * each * taps, each * taps);
+            let row = tile.row(&[0, 0], length);
+            row.copy_from_slice(&parts[from..from + length]);
+            for part in 1..boxes.parts {
+                let more = &parts[part * elements + from..][..length];
+                row.iter_mut().zip(more).for_each(|(sum, &more)| *sum += more);
+            }
+        });
+    }
     let axes = out.shape().len();
     let last = out.shape()[axes - 1];
     let at = Strided::dense(out.shape(), Default::default());

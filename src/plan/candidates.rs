@@ -6,6 +6,7 @@ use super::explain::Candidate;
 use super::recipe::{Algorithm, Recipe};
 use num_complex::Complex;
 
+use crate::algo::dense::{self, Dense, is_dense};
 use crate::algo::direct::{self, Direct};
 use crate::algo::im2col::{self, Im2col};
 use crate::algo::slide::{self, Slide};
@@ -110,6 +111,7 @@ fn recipe(problem: &Problem, algorithm: Algorithm) -> Result<Recipe, String> {
         Algorithm::Reference => Recipe::Reference,
         Algorithm::Direct if weights => Recipe::Direct { tile: dots::design(problem) },
         Algorithm::Direct => Recipe::Direct { tile: direct::design(problem)? },
+        Algorithm::Im2col if is_dense(problem) => Recipe::Im2col { block: dense::design(problem) },
         Algorithm::Im2col if weights => Recipe::Im2col { block: patches::design(problem) },
         Algorithm::Im2col => Recipe::Im2col { block: im2col::design(problem)? },
         Algorithm::Fft => Recipe::Fft { transform: fft::design(problem)? },
@@ -123,6 +125,7 @@ fn estimate(problem: &Problem, recipe: &Recipe) -> Result<Estimate, String> {
         Recipe::Direct { tile } if weights => WeightDots::estimate::<T>(problem, tile),
         Recipe::Direct { tile } if slide::serves(problem) => Slide::estimate::<T>(problem, tile),
         Recipe::Direct { tile } => Direct::estimate::<T>(problem, tile),
+        Recipe::Im2col { block } if is_dense(problem) => Dense::estimate::<T>(problem, *block),
         Recipe::Im2col { block } if weights => WeightPatches::estimate::<T>(problem, *block),
         Recipe::Im2col { block } => Im2col::estimate::<T>(problem, *block),
         Recipe::Fft { transform } => fft::estimate(problem, transform),
@@ -136,6 +139,7 @@ fn execute<T: Element>(problem: &Problem, recipe: &Recipe) -> Result<Arc<dyn Exe
         Recipe::Direct { tile } if weights => Arc::new(WeightDots::new::<T>(problem, tile)?),
         Recipe::Direct { tile } if slide::serves(problem) => Arc::new(Slide::new::<T>(problem, tile)?),
         Recipe::Direct { tile } => Arc::new(Direct::new::<T>(problem, tile)?),
+        Recipe::Im2col { block } if is_dense(problem) => Arc::new(Dense::new::<T>(problem, *block)?),
         Recipe::Im2col { block } if weights => Arc::new(WeightPatches::new::<T>(problem, *block)?),
         Recipe::Im2col { block } => Arc::new(Im2col::new::<T>(problem, *block)?),
         Recipe::Fft { transform } => fft::build::<T>(problem, transform)?,

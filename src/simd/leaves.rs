@@ -21,6 +21,7 @@
 use num_complex::Complex;
 
 use super::Isa;
+use super::interleave::Interleaved;
 use super::vector::Vector;
 use super::vector::portable::Lanes;
 #[cfg(target_arch = "x86_64")]
@@ -41,6 +42,10 @@ impl Offsets {
 
     pub(crate) fn len(&self) -> usize {
         self.values.len()
+    }
+
+    pub(crate) fn as_slice(&self) -> &[usize] {
+        &self.values
     }
 }
 
@@ -74,7 +79,7 @@ pub struct Dots<'a, T> {
 }
 
 /// The leaves of an element type.
-pub trait Kernels: super::Slide {
+pub trait Kernels: super::Slide + Interleaved {
     /// Elements in a register.
     fn lanes(isa: Isa) -> usize;
     /// Computes a product. Panics where a slice is too short for what the call says.
@@ -197,7 +202,8 @@ unsafe fn product<V: Vector, const REGISTERS: usize>(call: Product<'_, V::Lane>)
         // SAFETY: each tile lies within the columns that have been checked.
         done += unsafe {
             match (call.rows, REGISTERS) {
-                (8, 32) if left >= 3 => tile::<V, 8, 3>(&call, at),
+                // Four registers are two and two: a single one waits for its weights.
+                (8, 32) if left >= 3 && left != 4 => tile::<V, 8, 3>(&call, at),
                 (8, _) if left >= 2 => tile::<V, 8, 2>(&call, at),
                 (8, _) => tile::<V, 8, 1>(&call, at),
                 (4, 32) if left >= 6 => tile::<V, 4, 6>(&call, at),

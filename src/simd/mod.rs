@@ -1,6 +1,7 @@
 //! The instruction sets: which of them runs, the leaves that are written for them, and every `unsafe` of the crate.
 
 pub(crate) mod fourier;
+mod interleave;
 mod leaves;
 mod memory;
 mod scan;
@@ -8,6 +9,7 @@ mod sliding;
 mod tiles;
 mod vector;
 
+pub(crate) use interleave::Interleave;
 pub use leaves::Kernels;
 pub(crate) use leaves::{Dots, Offsets, Product};
 pub(crate) use memory::{Line, elements, elements_mut, split};

@@ -181,7 +181,11 @@ impl<T: Copy> TileMut<'_, T> {
 
     /// Writes `row` along the last axis from `index` on.
     pub(crate) fn write(&mut self, index: &[usize], row: &[T]) {
-        self.write_with(index, row.len(), |i| row[i]);
+        if self.strides[self.axes - 1] == 1 && !row.is_empty() {
+            self.row(index, row.len()).copy_from_slice(row);
+        } else {
+            self.write_with(index, row.len(), |i| row[i]);
+        }
     }
 
     /// Writes `value(0)`, …, `value(len - 1)` along the last axis from `index` on.

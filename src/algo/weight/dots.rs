@@ -144,8 +144,8 @@ impl WeightDots {
         let block = simd::split::<T>(&mut scratch, self.block.len() + T::lanes(self.isa));
         let row = simd::split::<T>(&mut scratch, self.run);
         let sums = simd::split::<T>(&mut scratch, taps * self.outer);
-        let [part, outer, c, _] = *tile.start() else { return };
-        let channel = outer / (p.out_channels / p.groups) * (p.in_channels / p.groups) + c;
+        let [part, outer, column] = *tile.start() else { return };
+        let channel = outer / (p.out_channels / p.groups) * (p.in_channels / p.groups) + column / taps;
         // What a box does not reach is multiplied with zeros all the same, and must be finite.
         block.fill(T::default());
         sums.fill(T::default());
@@ -178,7 +178,7 @@ impl WeightDots {
             }
         }
         for m in 0..tile.shape()[1] {
-            tile.write(&[0, m, 0, 0], &sums[m * taps..(m + 1) * taps]);
+            tile.write(&[0, m, 0], &sums[m * taps..(m + 1) * taps]);
         }
     }
 }

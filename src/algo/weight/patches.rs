@@ -1,29 +1,46 @@
 //! The matrix product: rows are output channels, columns the (input channel, tap) of the kernel, the sum goes over
 //! pixels.
+//!
+//! Both factors are packed pixel by pixel, through registers. Where a work item has input channels enough to fill
+//! them, its columns are the channels alone: a block of the input is packed once, with the margin that the taps reach,
+//! and every tap reads it at an offset. With few channels, the columns are the patches themselves.
 
 use super::{Boxes, in_parts};
 use crate::algo::cost::{Estimate, running_sum_error};
-use crate::algo::direct::slower;
+use crate::algo::direct::{PhaseBlock, slower};
 use crate::algo::gather::{Source, Span, dense_pitches};
 use crate::algo::im2col::{check_block, cut};
-use crate::algo::lower::MOST_TAPS;
+use crate::algo::lower::{Lowered, MOST_TAPS, Phase};
 use crate::algo::panels::{rows, width};
 use crate::algo::{Call, Execute, Needs};
 use crate::element::Element;
-use crate::problem::{MAX_RANK, Problem};
-use crate::simd::{self, Isa, Line, Offsets, Product, Workers};
+use crate::problem::{MAX_RANK, Pass, Problem};
+use crate::simd::{self, Interleave, Isa, Line, Offsets, Product, Workers};
 use crate::view::{View, advance};
 
 /// Pixels of a box that the design aims at.
 const PIXELS: usize = 256;
 
-/// Output channels and columns of a work item, at the most.
-const CHANNELS: usize = 128;
+/// Output channels and columns of a work item, at the most, but input channels that a block is packed for once.
+const CHANNELS: usize = 256;
 const COLUMNS: usize = 640;
+const INNER: usize = 64;
 
-/// Seconds a floating-point operation of single precision in 16 lanes, and to pack one element pixel by pixel.
-const SECONDS_A_FLOP: f64 = 8e-12;
-const SECONDS_A_PACKED_ELEMENT: f64 = 1.1e-9;
+/// Elements of a work item's sums, at the most.
+const SUMS: usize = 1 << 17;
+
+/// Seconds a floating-point operation of single precision in 16 lanes, and to pack one element.
+const SECONDS_A_FLOP: f64 = 6e-12;
+const SECONDS_A_PACKED_ELEMENT: f64 = 0.3e-9;
+
+/// What a work item's columns are.
+#[derive(Debug)]
+enum Columns {
+    /// The (input channel, tap) of the kernel.
+    Patches,
+    /// The input channels, of a block that every tap reads at an offset.
+    Shifted { phase: Phase, block: PhaseBlock },
+}
 
 #[derive(Debug)]
 pub(crate) struct WeightPatches {
@@ -36,7 +53,11 @@ pub(crate) struct WeightPatches {
     outer: usize,
     inner: usize,
     taps: usize,
-    offsets: Offsets,
+    columns: Columns,
+    /// Positions of a channel's block, or pixels.
+    positions: usize,
+    /// Where the pixels of a box lie in a panel of columns, for every extent that boxes have.
+    offsets: Vec<([usize; MAX_RANK], Offsets)>,
     needs: Needs,
 }
 
@@ -47,6 +68,7 @@ pub(crate) fn design(_: &Problem) -> usize {
 impl WeightPatches {
     pub(crate) fn new<T: Element>(problem: &Problem, block: usize) -> Result<Self, String> {
         check_block(block)?;
+        let rank = problem.rank();
         let taps = problem.axes.iter().fold(1usize, |n, a| n.saturating_mul(a.kernel));
         let (inputs, outputs) = (problem.in_channels / problem.groups, problem.out_channels / problem.groups);
         if taps.saturating_mul(inputs) > MOST_TAPS {
@@ -54,47 +76,131 @@ impl WeightPatches {
         }
         let isa = Isa::detect();
         let rows = rows(isa, outputs);
-        let width = width::<T>(isa, rows);
+        let lanes = T::lanes(isa);
         // Blocks that divide their channels, so that none straddles a group.
         let divisor =
             |n: usize, most: usize| (1..=n.min(most.max(1))).rev().find(|&d| n.is_multiple_of(d)).unwrap_or(1);
-        let outer = divisor(outputs, CHANNELS);
-        let inner = divisor(inputs, COLUMNS / taps);
-        let items = problem.groups * (outputs / outer) * (inputs / inner);
         let extent = cut(problem.axes.iter().map(|a| a.output), block.min(1 << 16));
+        let shared = divisor(inputs, INNER.max(COLUMNS / taps));
+        let columns = Columns::of(problem, &extent, [shared, taps, lanes])?;
+        let inner = match columns {
+            Columns::Patches => divisor(inputs, COLUMNS / taps),
+            Columns::Shifted { .. } => shared,
+        };
+        let outer = divisor(outputs, CHANNELS.min(SUMS / (inner * taps).next_multiple_of(lanes)));
+        let items = problem.groups * (outputs / outer) * (inputs / inner);
         let pixels: usize = extent.iter().product();
         let boxes = Boxes::new(problem, &extent, items);
-        let columns = (inner * taps).next_multiple_of(width);
-        let result = problem.kernel_shape().iter().product::<usize>();
+        let (one, positions) = match &columns {
+            Columns::Patches => (inner * taps, pixels),
+            Columns::Shifted { block, .. } => (inner, block.len()),
+        };
+        let width = even_width(width::<T>(isa, rows), one, lanes);
+        let padded = one.next_multiple_of(width);
+        let blocks = inner * taps / one;
+        let channels = outer.next_multiple_of(rows);
         let lines = |a: usize, b: usize| Line::holding::<T>(a.saturating_mul(b));
+        let result = problem.kernel_shape().iter().product::<usize>();
         let needs = Needs {
             packed: 0,
             shared: lines(boxes.parts, result),
-            worker: lines(outer.next_multiple_of(rows), pixels)
-                + lines(columns, pixels)
-                + lines(outer.next_multiple_of(rows), columns)
-                + lines(1, pixels),
+            worker: lines(channels, pixels)
+                + lines(padded, positions)
+                + lines(channels, padded * blocks)
+                + lines(width.max(rows), positions)
+                + lines(1, inner * taps),
         };
-        let offsets = Offsets::new((0..pixels).map(|k| k * width).collect());
-        Ok(Self { problem: problem.clone(), isa, rows, width, boxes, outer, inner, taps, offsets, needs })
+        let offsets = extents(problem, &boxes)
+            .into_iter()
+            .map(|count| {
+                let pitches = dense_pitches(&count[..rank]);
+                let pitch = |a: usize| match &columns {
+                    Columns::Patches => pitches[a],
+                    Columns::Shifted { block, .. } => block.pitch(a),
+                };
+                let mut index = [0; MAX_RANK];
+                let offsets = (0..count[..rank].iter().product()).map(|_| {
+                    let at: usize = (0..rank).map(|a| index[a] * pitch(a)).sum();
+                    advance(&mut index[..rank], &count[..rank]);
+                    at * width
+                });
+                (count, Offsets::new(offsets.collect()))
+            })
+            .collect();
+        let problem = problem.clone();
+        Ok(Self { problem, isa, rows, width, boxes, outer, inner, taps, columns, positions, offsets, needs })
     }
 
     pub(crate) fn estimate<T: Element>(problem: &Problem, block: usize) -> Result<Estimate, String> {
         let this = Self::new::<T>(problem, block)?;
         let (inputs, outputs) = (problem.in_channels / problem.groups, problem.out_channels / problem.groups);
         let pixels = problem.axes.iter().map(|a| a.output as f64).product::<f64>() * problem.batch as f64;
-        let columns = (this.inner * this.taps).next_multiple_of(T::lanes(this.isa)) as f64;
+        let lanes = T::lanes(this.isa);
+        let full = this.boxes.extent.iter().product::<usize>() as f64;
+        let (columns, packed) = match this.columns {
+            Columns::Patches => ((this.inner * this.taps).next_multiple_of(lanes), this.inner * this.taps),
+            Columns::Shifted { .. } => (this.inner.next_multiple_of(lanes) * this.taps, this.inner),
+        };
+        let packed = packed as f64 * this.positions as f64 / full + this.outer as f64;
         let items = (problem.groups * (outputs / this.outer) * (inputs / this.inner)) as f64;
         let padded = this.outer.next_multiple_of(this.rows) as f64;
         let few = 1.0 + 1.5 / this.rows as f64;
+        let result = problem.kernel_shape().iter().map(|&n| n as f64).product::<f64>();
         Ok(Estimate {
             seconds: 2e-6
-                + items * pixels * columns * padded * 2.0 * SECONDS_A_FLOP * few * slower::<T>(this.isa)
-                + items * pixels * ((this.inner * this.taps) as f64 + padded) * SECONDS_A_PACKED_ELEMENT,
+                + items * pixels * columns as f64 * padded * 2.0 * SECONDS_A_FLOP * few * slower::<T>(this.isa)
+                + items * pixels * packed * SECONDS_A_PACKED_ELEMENT
+                + result * this.boxes.parts as f64 * 2e-9,
             needs: this.needs,
             error: running_sum_error(problem.terms(), problem.dtype.epsilon()),
         })
     }
+}
+
+impl Columns {
+    /// Channels where they fill registers about as well as patches do, and a block of them is no larger.
+    fn of(problem: &Problem, extent: &[usize], [inner, taps, lanes]: [usize; 3]) -> Result<Self, String> {
+        let shifted = inner.next_multiple_of(lanes) * taps;
+        if taps == 1 || shifted * 8 > (inner * taps).next_multiple_of(lanes) * 9 {
+            return Ok(Self::Patches);
+        }
+        // The samples that a box of outputs reads are those that the forward pass gathers for it.
+        let mut lowered = Lowered::new(&Problem { pass: Pass::Forward, ..problem.clone() })?;
+        let mut phase = lowered.phases.swap_remove(0);
+        for axis in &mut phase {
+            // In the order of the kernel's own elements, which is that of the sums.
+            if problem.flip {
+                axis.taps.reverse();
+            }
+        }
+        let pixels: usize = extent.iter().product();
+        Ok(match PhaseBlock::new(&phase, extent, 1, 0) {
+            Ok(block) if block.len() <= pixels.saturating_mul(taps) => Self::Shifted { phase, block },
+            _ => Self::Patches,
+        })
+    }
+}
+
+/// The width of panels for `columns`: a panel of a single register would wait for its weights.
+fn even_width(most: usize, columns: usize, lanes: usize) -> usize {
+    let registers = columns.div_ceil(lanes);
+    registers.div_ceil(registers.div_ceil(most / lanes)) * lanes
+}
+
+/// The extents that boxes have: the full ones, and what is left at the far ends.
+fn extents(problem: &Problem, boxes: &Boxes) -> Vec<[usize; MAX_RANK]> {
+    let mut all = vec![boxes.extent];
+    for a in 0..problem.rank() {
+        let left = boxes.output[a] % boxes.extent[a].max(1);
+        if left > 0 {
+            let shorter = all.clone().into_iter().map(|mut count| {
+                count[a] = left;
+                count
+            });
+            all.extend(shorter);
+        }
+    }
+    all
 }
 
 impl<T: Element> Execute<T> for WeightPatches {
@@ -118,6 +224,23 @@ impl<T: Element> Execute<T> for WeightPatches {
 }
 
 impl WeightPatches {
+    /// The spans of a box's pixels in the output, or of what tap `tap` reads for them in the input.
+    fn spans(&self, start: &[usize], count: &[usize], tap: Option<&[usize]>) -> [Span; MAX_RANK] {
+        let p = &self.problem;
+        let pitches = dense_pitches(&count[..p.rank()]);
+        std::array::from_fn(|a| {
+            let Some(axis) = p.axes.get(a) else { return Span::default() };
+            let (start, step) = match tap {
+                None => (start[a] as isize, 1),
+                Some(tap) => {
+                    let t = if p.flip { axis.kernel - 1 - tap[a] } else { tap[a] };
+                    ((start[a] * axis.stride + t * axis.dilation) as isize - axis.padding, axis.stride)
+                }
+            };
+            Span { start, step, count: count[a], pitch: pitches[a] }
+        })
+    }
+
     fn tile<T: Element>(
         &self,
         input: &Source<'_, T>,
@@ -125,84 +248,135 @@ impl WeightPatches {
         mut tile: simd::TileMut<'_, T>,
         mut scratch: &mut [Line],
     ) {
-        let Self { problem: p, rows, width, taps, .. } = self;
+        let Self { problem: p, isa, rows, width, taps, positions, .. } = self;
         let rank = p.rank();
         let full: usize = self.boxes.extent.iter().product();
         let channels = self.outer.next_multiple_of(*rows);
-        let pitch = (self.inner * taps).next_multiple_of(*width);
+        let lanes = T::lanes(*isa);
+        let (columns, shifts): (usize, &[usize]) = match &self.columns {
+            Columns::Patches => (self.inner * taps, &[0]),
+            Columns::Shifted { block, .. } => (self.inner, block.offsets().as_slice()),
+        };
+        let padded = columns.next_multiple_of(*width);
+        let pitch = padded * shifts.len();
         let gradients = simd::split::<T>(&mut scratch, channels * full);
-        let patches = simd::split::<T>(&mut scratch, pitch * full);
+        let inputs = simd::split::<T>(&mut scratch, padded * positions);
         let sums = simd::split::<T>(&mut scratch, channels * pitch);
-        let row = simd::split::<T>(&mut scratch, full);
-        let [part, outer, inner, _] = *tile.start() else { return };
-        let group = outer / (p.out_channels / p.groups);
-        let lanes = T::lanes(self.isa);
-        let used = (self.inner * taps).next_multiple_of(lanes);
-        // Rows and columns that belong to no channel hold zeros throughout.
-        gradients.fill(T::default());
-        patches.fill(T::default());
-        sums.fill(T::default());
+        let gathered = simd::split::<T>(&mut scratch, width.max(rows) * positions);
+        let weights = simd::split::<T>(&mut scratch, self.inner * taps);
+        let [part, outer, column] = *tile.start() else { return };
+        let first = outer / (p.out_channels / p.groups) * (p.in_channels / p.groups) + column / taps;
         let kernel: [usize; MAX_RANK] = std::array::from_fn(|a| p.axes.get(a).map_or(1, |x| x.kernel));
+        let of_gradient = |g: T| if p.conjugate { g.conj() } else { g };
+        let of_input = |x: T| if p.conjugate { x } else { x.conj() };
+        sums.fill(T::default());
         for index in self.boxes.part(part) {
             let at = self.boxes.get(index);
-            let pixels: usize = at.count.iter().product();
-            let pitches = dense_pitches(&at.count[..rank]);
-            let spans: [Span; MAX_RANK] = std::array::from_fn(|a| Span {
-                start: at.start[a] as isize,
-                step: 1,
-                count: at.count[a],
-                pitch: pitches[a],
-            });
-            for m in 0..self.outer {
-                gradient.gather((at.n, outer + m), &spans[..rank], row, |g| if p.conjugate { g.conj() } else { g });
-                let panel = &mut gradients[m / rows * rows * full..];
-                for (k, &g) in row[..pixels].iter().enumerate() {
-                    panel[k * rows + m % rows] = g;
-                }
-            }
-            for c in 0..self.inner {
-                let channel = group * (p.in_channels / p.groups) + inner + c;
-                let mut tap = [0; MAX_RANK];
-                for t in 0..*taps {
-                    let spans: [Span; MAX_RANK] = std::array::from_fn(|a| {
-                        let Some(axis) = p.axes.get(a) else { return Span::default() };
-                        let t = if p.flip { axis.kernel - 1 - tap[a] } else { tap[a] };
-                        let start = (at.start[a] * axis.stride + t * axis.dilation) as isize - axis.padding;
-                        Span { start, step: axis.stride, count: at.count[a], pitch: pitches[a] }
+            let Some((_, offsets)) = self.offsets.iter().find(|(count, _)| *count == at.count) else { continue };
+            let pixels = offsets.len();
+            let spans = self.spans(&at.start, &at.count, None);
+            for m in (0..self.outer).step_by(*rows) {
+                let present = (*rows).min(self.outer - m);
+                let panel = &mut gradients[m * full..][..pixels * rows];
+                let run = gradient.run((at.n, outer + m), &spans[..rank]).filter(|_| !T::DTYPE.is_complex());
+                if let Some((from, stride)) = run {
+                    interleave(*isa, panel, *rows, present, &gradient.view.data[from..], stride);
+                } else {
+                    pack(*isa, panel, *rows, present, gathered, |r, row| {
+                        gradient.gather((at.n, outer + m + r), &spans[..rank], row, of_gradient);
                     });
-                    input.gather((at.n, channel), &spans[..rank], row, |x| if p.conjugate { x } else { x.conj() });
-                    let column = c * taps + t;
-                    let panel = &mut patches[column / width * width * full..];
-                    for (k, &x) in row[..pixels].iter().enumerate() {
-                        panel[k * width + column % width] = x;
-                    }
-                    advance(&mut tap[..rank], &kernel[..rank]);
                 }
             }
-            for m in (0..channels).step_by(*rows) {
-                for column in (0..used).step_by(*width) {
-                    T::product(
-                        self.isa,
-                        Product {
-                            rows: *rows,
-                            weights: &gradients[m * full..][..pixels * rows],
-                            source: &patches[column * full..],
-                            offsets: &self.offsets,
-                            terms: pixels,
-                            columns: (used - column).min(*width),
-                            out: &mut sums[m * pitch + column..],
-                            pitch,
-                            add: true,
-                        },
-                    );
+            let length = if matches!(self.columns, Columns::Patches) { pixels } else { *positions };
+            for column in (0..columns).step_by(*width) {
+                let present = (*width).min(columns - column);
+                let panel = &mut inputs[column * positions..][..length * width];
+                if *taps == 1 && !T::DTYPE.is_complex() {
+                    let spans = self.spans(&at.start, &at.count, Some(&[0; MAX_RANK]));
+                    if let Some((from, stride)) = input.run((at.n, first + column), &spans[..rank]) {
+                        interleave(*isa, panel, *width, present, &input.view.data[from..], stride);
+                        continue;
+                    }
+                }
+                pack(*isa, panel, *width, present, gathered, |r, row| match &self.columns {
+                    Columns::Patches => {
+                        let (c, mut t) = ((column + r) / taps, (column + r) % taps);
+                        let mut tap = [0; MAX_RANK];
+                        for a in (0..rank).rev() {
+                            (tap[a], t) = (t % kernel[a], t / kernel[a]);
+                        }
+                        let spans = self.spans(&at.start, &at.count, Some(&tap));
+                        input.gather((at.n, first + c), &spans[..rank], row, of_input);
+                    }
+                    Columns::Shifted { phase, block } => {
+                        let from = (at.n, first + column + r);
+                        block.block.gather(input, phase, from, &at.start, &at.count[..rank], row, of_input);
+                    }
+                });
+            }
+            for column in (0..columns).step_by(*width) {
+                let used = (columns - column).min(*width).next_multiple_of(lanes);
+                let panel = &inputs[column * positions..][..length * width];
+                for m in (0..channels).step_by(*rows) {
+                    for (t, &shift) in shifts.iter().enumerate() {
+                        T::product(
+                            *isa,
+                            Product {
+                                rows: *rows,
+                                weights: &gradients[m * full..][..pixels * rows],
+                                source: &panel[shift * width..],
+                                offsets,
+                                terms: pixels,
+                                columns: used,
+                                out: &mut sums[m * pitch + t * padded + column..],
+                                pitch,
+                                add: true,
+                            },
+                        );
+                    }
                 }
             }
         }
         for m in 0..tile.shape()[1] {
-            for c in 0..tile.shape()[2] {
-                let from = m * pitch + c * taps;
-                tile.write(&[0, m, c, 0], &sums[from..from + taps]);
-            }
+            let row = &sums[m * pitch..][..pitch];
+            let row = if shifts.len() == 1 {
+                &row[..columns]
+            } else {
+                // From (tap, channel) to (channel, tap).
+                let call = Interleave {
+                    source: row,
+                    stride: padded,
+                    rows: shifts.len(),
+                    columns,
+                    out: &mut *weights,
+                    pitch: shifts.len(),
+                };
+                T::interleave(*isa, call);
+                &*weights
+            };
+            tile.write(&[0, m, 0], row);
         }
     }
+}
+
+/// Packs a panel `width` wide of as many rows as are `present`, each of which `gather` writes.
+fn pack<T: Element>(
+    isa: Isa,
+    panel: &mut [T],
+    width: usize,
+    present: usize,
+    gathered: &mut [T],
+    gather: impl Fn(usize, &mut [T]),
+) {
+    let length = panel.len() / width;
+    for (r, row) in gathered.chunks_exact_mut(length).take(present).enumerate() {
+        gather(r, row);
+    }
+    interleave(isa, panel, width, present, gathered, length);
+}
+
+/// Packs a panel of rows that lie `stride` apart.
+fn interleave<T: Element>(isa: Isa, panel: &mut [T], width: usize, present: usize, source: &[T], stride: usize) {
+    let columns = panel.len() / width;
+    T::interleave(isa, Interleave { source, stride, rows: present, columns, out: panel, pitch: width });
 }

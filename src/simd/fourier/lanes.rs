@@ -7,7 +7,7 @@ use crate::simd::vector::portable::Lanes;
 ///
 /// # Safety
 /// All methods ask that the machine has the implementor's instruction set.
-pub(super) trait Arithmetic: Vector {
+pub(in crate::simd) trait Arithmetic: Vector {
     /// The same number in every lane.
     unsafe fn all(number: Self::Lane) -> Self;
     /// A constant, rounded, in every lane.

@@ -38,6 +38,7 @@ mod lanes;
 mod passes;
 mod tables;
 
+pub(super) use lanes::Arithmetic;
 pub(crate) use tables::{Ends, Levels};
 
 use super::Isa;

@@ -1,0 +1,208 @@
+//! Rows to panels: a transposition through registers.
+//!
+//! `out[c · pitch + r] = source[r · stride + c]`, zero for the rows that are missing. A block of `M` rows by a register
+//! of columns is loaded row by row and shuffled `log2 M` times: each time, a row of the first half and its counterpart
+//! of the second become two registers that hold the lanes of both in turn. Then element `r` of column `c` lies at
+//! `c · M + r`, which is the panel itself where it is narrower than a register, and a square's transpose where `M` rows
+//! are as many as the lanes.
+
+use num_complex::Complex;
+
+use super::Isa;
+use super::fourier::Arithmetic;
+use super::vector::portable::Lanes;
+#[cfg(target_arch = "x86_64")]
+use super::vector::{avx2, avx512};
+
+/// The arguments of an interleaving; see the [module](self).
+pub struct Interleave<'a, T> {
+    pub(crate) source: &'a [T],
+    /// From one row of the source to the next.
+    pub(crate) stride: usize,
+    /// Rows that there are, at least one and at most `pitch`.
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    /// `columns * pitch` elements.
+    pub(crate) out: &'a mut [T],
+    /// Rows of the panel.
+    pub(crate) pitch: usize,
+}
+
+/// Element types whose rows can be interleaved.
+pub trait Interleaved: Copy + Default + 'static {
+    /// Interleaves rows. Panics where a slice is too short for what the call says.
+    fn interleave(isa: Isa, call: Interleave<'_, Self>);
+}
+
+macro_rules! interleaved {
+    ($($t:ident: $avx512:ident, $avx2:ident, $lanes:expr;)*) => {$(
+        impl Interleaved for $t {
+            fn interleave(isa: Isa, call: Interleave<'_, Self>) {
+                #[cfg(target_arch = "x86_64")]
+                #[target_feature(enable = "avx512f")]
+                unsafe fn with_avx512(call: Interleave<'_, $t>) {
+                    // SAFETY: the caller has checked the call and the instruction set.
+                    unsafe { interleave::<avx512::$avx512>(call) }
+                }
+                #[cfg(target_arch = "x86_64")]
+                #[target_feature(enable = "avx2,fma")]
+                unsafe fn with_avx2(call: Interleave<'_, $t>) {
+                    // SAFETY: the caller has checked the call and the instruction set.
+                    unsafe { interleave::<avx2::$avx2>(call) }
+                }
+                call.check();
+                match isa {
+                    #[cfg(target_arch = "x86_64")]
+                    // SAFETY: the call has been checked; an `Isa` exists only where the machine has it.
+                    Isa::Avx512 => unsafe { with_avx512(call) },
+                    #[cfg(target_arch = "x86_64")]
+                    // SAFETY: as above.
+                    Isa::Avx2 => unsafe { with_avx2(call) },
+                    // SAFETY: the call has been checked; the baseline is always there.
+                    Isa::Portable => unsafe { interleave::<Lanes<$t, $lanes>>(call) },
+                }
+            }
+        }
+    )*};
+}
+interleaved! {
+    f32: F32, F32, 4;
+    f64: F64, F64, 2;
+}
+
+macro_rules! one_by_one {
+    ($($t:ty)*) => {$(
+        impl Interleaved for $t {
+            fn interleave(_: Isa, call: Interleave<'_, Self>) {
+                call.check();
+                let columns = call.columns;
+                each(call, 0..columns);
+            }
+        }
+    )*};
+}
+one_by_one!(Complex<f32> Complex<f64>);
+
+impl<T> Interleave<'_, T> {
+    /// Everything that the loops take on trust.
+    fn check(&self) {
+        let Self { stride, rows, columns, pitch, .. } = *self;
+        assert!(0 < rows && rows <= pitch, "the rows fit the panel");
+        assert!((rows - 1) * stride + columns <= self.source.len(), "the source holds all rows");
+        assert!(self.out.len() == columns * pitch, "the panel holds all columns");
+    }
+}
+
+/// Interleaves some columns element by element.
+#[inline(always)]
+fn each<T: Copy + Default>(call: Interleave<'_, T>, columns: std::ops::Range<usize>) {
+    for (c, column) in columns.clone().zip(call.out.chunks_exact_mut(call.pitch).skip(columns.start)) {
+        let (present, missing) = column.split_at_mut(call.rows);
+        for (r, y) in present.iter_mut().enumerate() {
+            *y = call.source[r * call.stride + c];
+        }
+        missing.fill(T::default());
+    }
+}
+
+/// # Safety
+/// The call has been [checked](Interleave::check), and the machine has `V`'s instruction set.
+#[inline(always)]
+unsafe fn interleave<V: Arithmetic>(call: Interleave<'_, V::Lane>)
+where
+    V::Lane: Default,
+{
+    let Interleave { columns, pitch, .. } = call;
+    let block = pitch.min(V::LANES);
+    if columns < V::LANES || !pitch.is_multiple_of(block) || !matches!(block, 2 | 4 | 8 | 16) {
+        return each(call, 0..columns);
+    }
+    // The last block overlaps the one before it where the columns are not whole registers.
+    for first in (0..pitch).step_by(block) {
+        for from in (0..columns).step_by(V::LANES) {
+            let from = from.min(columns - V::LANES);
+            // SAFETY: a register of columns is left from there on, and as many rows of the panel.
+            unsafe {
+                match block {
+                    16 => shuffle::<V, 16>(&call, first, from),
+                    8 => shuffle::<V, 8>(&call, first, from),
+                    4 => shuffle::<V, 4>(&call, first, from),
+                    _ => shuffle::<V, 2>(&call, first, from),
+                }
+            }
+        }
+    }
+}
+
+/// Interleaves `M` rows from the `first` on and a register of columns from `from` on.
+///
+/// # Safety
+/// As [`interleave`]; rows and columns lie within the panel, and `M` is the smaller one of its pitch and the lanes.
+#[inline(always)]
+unsafe fn shuffle<V: Arithmetic, const M: usize>(call: &Interleave<'_, V::Lane>, first: usize, from: usize) {
+    // SAFETY: `check` has seen that the source holds all columns of the rows that there are, and the panel `pitch`
+    // elements for each column, which nothing else borrows. Where M is smaller than the lanes, it is the pitch, so that
+    // consecutive registers are consecutive columns.
+    unsafe {
+        let source = call.source.as_ptr().add(from);
+        let out = call.out.as_ptr().cast_mut().add(from * call.pitch + first);
+        let mut rows = [V::zero(); M];
+        for m in 0..M {
+            if first + m < call.rows {
+                rows[m] = V::load(source.add((first + m) * call.stride));
+            }
+        }
+        for _ in 0..M.ilog2() {
+            let halves = rows;
+            for m in 0..M / 2 {
+                (rows[2 * m], rows[2 * m + 1]) = halves[m].zip(halves[m + M / 2]);
+            }
+        }
+        for m in 0..M {
+            rows[m].store(out.add(m * (V::LANES / M) * call.pitch));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn agree<T: Interleaved + PartialEq + std::fmt::Debug>(isa: Isa, number: impl Fn(usize) -> T) {
+        for pitch in [1, 2, 3, 4, 8, 12, 16, 24, 48] {
+            for columns in (0..20).chain([31, 32, 33, 50]) {
+                for rows in [1, pitch / 2, pitch.saturating_sub(1), pitch] {
+                    if rows == 0 {
+                        continue;
+                    }
+                    let stride = columns + 3;
+                    let source: Vec<T> = (0..(rows - 1) * stride + columns).map(&number).collect();
+                    let mut out = vec![number(7777); columns * pitch];
+                    T::interleave(isa, Interleave { source: &source, stride, rows, columns, out: &mut out, pitch });
+                    for (i, y) in out.iter().enumerate() {
+                        let (c, r) = (i / pitch, i % pitch);
+                        let expected = if r < rows { source[r * stride + c] } else { T::default() };
+                        assert_eq!(*y, expected, "pitch {pitch}, {columns} columns, {rows} rows, ({c}, {r})");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_panel_is_the_transpose() {
+        for isa in [Isa::Portable, Isa::detect()] {
+            agree(isa, |i| i as f32 + 1.0);
+            agree(isa, |i| i as f64 + 1.0);
+            agree(isa, |i| Complex::new(i as f32, 1.0));
+            agree(isa, |i| Complex::new(i as f64, 1.0));
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "the source holds all rows")]
+    fn a_short_source_is_refused() {
+        let call = Interleave { source: &[0.0f32; 5], stride: 3, rows: 2, columns: 3, out: &mut [0.0; 6], pitch: 2 };
+        f32::interleave(Isa::Portable, call);
+    }
+}
