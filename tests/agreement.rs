@@ -77,6 +77,43 @@ fn every_number_of_channels() {
 }
 
 #[test]
+fn dense_layers() {
+    battery(|b| {
+        let mut random = Random::new(19);
+        for layout in LAYOUTS {
+            for batch in [1, 2, 3, 8, 17, 70, 200] {
+                let (ic, oc) = (random.pick(&[1, 7, 16, 50, 200, 400]), random.pick(&[1, 3, 10, 49, 130]));
+                for groups in [1, 2] {
+                    let dtype = random.pick(&DType::ALL);
+                    let layer = Problem::layer(batch, groups * ic, groups * oc, &[1, 1], &[1, 1]).groups(groups);
+                    check_all_passes(b, layer.layout(layout).dtype(dtype), &mut random);
+                }
+            }
+        }
+    });
+}
+
+/// Channels enough to fill registers, and images that are cut in boxes of unequal extents.
+#[test]
+fn many_channels() {
+    battery(|b| {
+        let mut random = Random::new(20);
+        for (ic, oc, size, kernel, stride) in [
+            (64, 24, [23, 29], [3, 3], 1),
+            (48, 8, [5, 300], [2, 3], 1),
+            (32, 9, [24, 31], [3, 2], 2),
+            (80, 17, [19, 18], [1, 1], 1),
+            (16, 16, [21, 22], [5, 5], 1),
+        ] {
+            for dtype in DType::ALL {
+                let layer = Problem::layer(1, ic, oc, &size, &kernel).padding(&[(1, 1)]).stride(&[stride]);
+                check_all_passes(b, layer.flip(random.pick(&[false, true])).dtype(dtype), &mut random);
+            }
+        }
+    });
+}
+
+#[test]
 fn groups_and_channel_multipliers() {
     battery(|b| {
         let mut random = Random::new(13);

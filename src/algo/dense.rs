@@ -28,8 +28,8 @@ const DEPTH: usize = 192;
 const ROWS: usize = 64;
 
 /// Seconds a floating-point operation of single precision in 16 lanes, and to pack or to write one element.
-const SECONDS_A_FLOP: f64 = 5.5e-12;
-const SECONDS_AN_ELEMENT: f64 = 0.3e-9;
+const SECONDS_A_FLOP: f64 = 4e-12;
+const SECONDS_AN_ELEMENT: f64 = 0.12e-9;
 
 /// The matrix product of a dense layer.
 #[derive(Debug)]
