@@ -72,20 +72,25 @@ fn what_is_written_is_read_back_or_refused() {
         ("ico", &[Rgba8]),
         ("qoi", &[Rgb8, Rgba8]),
     ];
+    let mut wrong = Vec::new();
     for (extension, colors) in kept {
         for color in COLORS {
             let picture = Picture::from(noise(color, (13, 21)));
             let path = folder.path().join(format!("{color:?}.{extension}"));
             match image::write(&path, &picture) {
                 Ok(()) => {
-                    let back = image::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+                    let Ok(back) = image::read(&path) else {
+                        wrong.push(format!("{} cannot be read back", path.display()));
+                        continue;
+                    };
                     // A format without grey of this kind gives back the same grey as a colour.
                     let same = match color {
                         ColorType::Rgb32F | ColorType::Rgba32F => back.image == picture.image,
                         _ => back.image.to_rgba16() == picture.image.to_rgba16(),
                     };
-                    assert!(same, "{}", path.display());
-                    assert!(!colors.contains(&color) || back.image.color() == color, "{}", path.display());
+                    if !same || (colors.contains(&color) && back.image.color() != color) {
+                        wrong.push(format!("{} comes back as {:?}", path.display(), back.image.color()));
+                    }
                 }
                 Err(error) => {
                     assert!(!colors.contains(&color), "{error}");
@@ -95,6 +100,7 @@ fn what_is_written_is_read_back_or_refused() {
             }
         }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]

@@ -238,7 +238,9 @@ const JPEG_QUALITY: u8 = 92;
 /// | WebP, without loss | 8 bits, all | yes | yes |
 /// | JPEG, with loss, quality 92 | 8 bits, grey, RGB | yes | yes |
 /// | PNM | 8 and 16 bits, all | – | – |
-/// | BMP, TGA, ICO (256 x 256 at the most) | 8 bits, all | – | – |
+/// | TGA | 8 bits, all | – | – |
+/// | BMP | 8 bits, grey, RGB, RGBA | – | – |
+/// | ICO, 256 x 256 at the most | 8 bits, RGBA | – | – |
 /// | QOI, GIF (256 colours, others become the nearest) | 8 bits, RGB, RGBA | – | – |
 ///
 /// Nothing is converted silently: what the format cannot keep is an error. Set `icc_profile` to `None`, or
@@ -269,6 +271,13 @@ pub fn write(path: impl AsRef<Path>, picture: &Picture) -> Result<()> {
         Error::argument("path", expected, path.display())
     };
     let format = ImageFormat::from_path(path).map_err(|_| named())?;
+    // Two that their encoders take, and then leave out the alpha of or write what nobody reads.
+    let color = picture.image.color();
+    if matches!((format, color), (ImageFormat::Bmp, ColorType::La8))
+        || (format == ImageFormat::Ico && color != ColorType::Rgba8)
+    {
+        return Err(Error::other(format!("writing {}", path.display()), format!("the format cannot hold {color:?}")));
+    }
     file::replace(path, |file| {
         match format {
             ImageFormat::Png => encode(png::PngEncoder::new(file), picture),
