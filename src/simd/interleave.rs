@@ -10,9 +10,6 @@ use num_complex::Complex;
 
 use super::Isa;
 use super::fourier::Arithmetic;
-use super::vector::portable::Lanes;
-#[cfg(target_arch = "x86_64")]
-use super::vector::{avx2, avx512};
 
 /// The arguments of an interleaving; see the [module](self).
 pub struct Interleave<'a, T> {
@@ -38,29 +35,8 @@ macro_rules! interleaved {
     ($($t:ident: $avx512:ident, $avx2:ident, $lanes:expr;)*) => {$(
         impl Interleaved for $t {
             fn interleave(isa: Isa, call: Interleave<'_, Self>) {
-                #[cfg(target_arch = "x86_64")]
-                #[target_feature(enable = "avx512f")]
-                unsafe fn with_avx512(call: Interleave<'_, $t>) {
-                    // SAFETY: the caller has checked the call and the instruction set.
-                    unsafe { interleave::<avx512::$avx512>(call) }
-                }
-                #[cfg(target_arch = "x86_64")]
-                #[target_feature(enable = "avx2,fma")]
-                unsafe fn with_avx2(call: Interleave<'_, $t>) {
-                    // SAFETY: the caller has checked the call and the instruction set.
-                    unsafe { interleave::<avx2::$avx2>(call) }
-                }
                 call.check();
-                match isa {
-                    #[cfg(target_arch = "x86_64")]
-                    // SAFETY: the call has been checked; an `Isa` exists only where the machine has it.
-                    Isa::Avx512 => unsafe { with_avx512(call) },
-                    #[cfg(target_arch = "x86_64")]
-                    // SAFETY: as above.
-                    Isa::Avx2 => unsafe { with_avx2(call) },
-                    // SAFETY: the call has been checked; the baseline is always there.
-                    Isa::Portable => unsafe { interleave::<Lanes<$t, $lanes>>(call) },
-                }
+ dispatch!(isa, call, Interleave<$t> => interleave, $avx512, $avx2, $lanes)
             }
         }
     )*};

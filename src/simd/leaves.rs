@@ -23,7 +23,6 @@ use num_complex::Complex;
 use super::Isa;
 use super::interleave::Interleaved;
 use super::vector::Vector;
-use super::vector::portable::Lanes;
 #[cfg(target_arch = "x86_64")]
 use super::vector::{avx2, avx512};
 
@@ -102,55 +101,13 @@ macro_rules! kernels {
             }
 
             fn product(isa: Isa, call: Product<'_, Self>) {
-                #[cfg(target_arch = "x86_64")]
-                #[target_feature(enable = "avx512f")]
-                unsafe fn with_avx512(call: Product<'_, $t>) {
-                    // SAFETY: the caller has checked the call and the instruction set.
-                    unsafe { product::<avx512::$avx512, 32>(call) }
-                }
-                #[cfg(target_arch = "x86_64")]
-                #[target_feature(enable = "avx2,fma")]
-                unsafe fn with_avx2(call: Product<'_, $t>) {
-                    // SAFETY: the caller has checked the call and the instruction set.
-                    unsafe { product::<avx2::$avx2, 16>(call) }
-                }
                 call.check(Self::lanes(isa));
-                match isa {
-                    #[cfg(target_arch = "x86_64")]
-                    // SAFETY: the call has been checked; an `Isa` exists only where the machine has it.
-                    Isa::Avx512 => unsafe { with_avx512(call) },
-                    #[cfg(target_arch = "x86_64")]
-                    // SAFETY: as above.
-                    Isa::Avx2 => unsafe { with_avx2(call) },
-                    // SAFETY: the call has been checked; the baseline is always there.
-                    Isa::Portable => unsafe { product::<Lanes<$t, $lanes>, 16>(call) },
-                }
+ dispatch!(isa, call, Product<$t> => product, $avx512, $avx2, $lanes; 32, 16)
             }
 
             fn dots(isa: Isa, call: Dots<'_, Self>) {
-                #[cfg(target_arch = "x86_64")]
-                #[target_feature(enable = "avx512f")]
-                unsafe fn with_avx512(call: Dots<'_, $t>) {
-                    // SAFETY: the caller has checked the call and the instruction set.
-                    unsafe { dots::<avx512::$avx512>(call) }
-                }
-                #[cfg(target_arch = "x86_64")]
-                #[target_feature(enable = "avx2,fma")]
-                unsafe fn with_avx2(call: Dots<'_, $t>) {
-                    // SAFETY: the caller has checked the call and the instruction set.
-                    unsafe { dots::<avx2::$avx2>(call) }
-                }
                 call.check(Self::lanes(isa));
-                match isa {
-                    #[cfg(target_arch = "x86_64")]
-                    // SAFETY: the call has been checked; an `Isa` exists only where the machine has it.
-                    Isa::Avx512 => unsafe { with_avx512(call) },
-                    #[cfg(target_arch = "x86_64")]
-                    // SAFETY: as above.
-                    Isa::Avx2 => unsafe { with_avx2(call) },
-                    // SAFETY: the call has been checked; the baseline is always there.
-                    Isa::Portable => unsafe { dots::<Lanes<$t, $lanes>>(call) },
-                }
+ dispatch!(isa, call, Dots<$t> => dots, $avx512, $avx2, $lanes)
             }
         }
     )*};

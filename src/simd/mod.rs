@@ -1,5 +1,38 @@
 //! The instruction sets: which of them runs, the leaves that are written for them, and every `unsafe` of the crate.
 
+/// The body of an entry: `leaf` on the registers of the instruction set that runs, one function for each of them. The
+/// call has been checked; `leaf` is unsafe and asks for no more than that. A leaf that wants to know how many registers
+/// there are is told behind.
+macro_rules! dispatch {
+    ($isa:expr, $call:expr, $name:ident<$t:ty> => $($leaf:ident)::+,
+     $avx512:ident, $avx2:ident, $lanes:expr $(; $many:literal, $few:literal)?) => {{
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx512f")]
+        unsafe fn with_avx512(call: $name<'_, $t>) {
+            // SAFETY: the caller has checked the call and the instruction set.
+            unsafe { $($leaf)::+::<$crate::simd::vector::avx512::$avx512 $(, $many)?>(call) }
+        }
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn with_avx2(call: $name<'_, $t>) {
+            // SAFETY: the caller has checked the call and the instruction set.
+            unsafe { $($leaf)::+::<$crate::simd::vector::avx2::$avx2 $(, $few)?>(call) }
+        }
+        match $isa {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the call has been checked; an `Isa` exists only where the machine has it.
+            $crate::simd::Isa::Avx512 => unsafe { with_avx512($call) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            $crate::simd::Isa::Avx2 => unsafe { with_avx2($call) },
+            // SAFETY: the call has been checked; the baseline is always there.
+            $crate::simd::Isa::Portable => unsafe {
+                $($leaf)::+::<$crate::simd::vector::portable::Lanes<$t, $lanes> $(, $few)?>($call)
+            },
+        }
+    }};
+}
+
 pub(crate) mod fourier;
 mod interleave;
 mod leaves;

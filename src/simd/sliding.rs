@@ -19,9 +19,6 @@ use num_complex::Complex;
 use super::Isa;
 use super::tiles::Plane;
 use super::vector::Vector;
-use super::vector::portable::Lanes;
-#[cfg(target_arch = "x86_64")]
-use super::vector::{avx2, avx512};
 
 /// Where a column of taps finds the samples of the first result, and its height.
 pub(crate) type Column = [usize; 2];
@@ -57,55 +54,13 @@ macro_rules! slides {
     ($($t:ty: $avx512:ident, $avx2:ident, $lanes:expr;)*) => {$(
         impl Slide for $t {
             fn slide(isa: Isa, call: Sliding<'_, Self>) {
-                #[cfg(target_arch = "x86_64")]
-                #[target_feature(enable = "avx512f")]
-                unsafe fn with_avx512(call: Sliding<'_, $t>) {
-                    // SAFETY: the caller has checked the call and the instruction set.
-                    unsafe { slide::<avx512::$avx512, 32>(call) }
-                }
-                #[cfg(target_arch = "x86_64")]
-                #[target_feature(enable = "avx2,fma")]
-                unsafe fn with_avx2(call: Sliding<'_, $t>) {
-                    // SAFETY: the caller has checked the call and the instruction set.
-                    unsafe { slide::<avx2::$avx2, 16>(call) }
-                }
                 call.check(<$t as super::Kernels>::lanes(isa));
-                match isa {
-                    #[cfg(target_arch = "x86_64")]
-                    // SAFETY: the call has been checked; an `Isa` exists only where the machine has it.
-                    Isa::Avx512 => unsafe { with_avx512(call) },
-                    #[cfg(target_arch = "x86_64")]
-                    // SAFETY: as above.
-                    Isa::Avx2 => unsafe { with_avx2(call) },
-                    // SAFETY: the call has been checked; the baseline is always there.
-                    Isa::Portable => unsafe { slide::<Lanes<$t, $lanes>, 16>(call) },
-                }
+ dispatch!(isa, call, Sliding<$t> => slide, $avx512, $avx2, $lanes; 32, 16)
             }
 
             fn copy_rows(isa: Isa, call: Rows<'_, Self>) {
-                #[cfg(target_arch = "x86_64")]
-                #[target_feature(enable = "avx512f")]
-                unsafe fn with_avx512(call: Rows<'_, $t>) {
-                    // SAFETY: the caller has checked the call and the instruction set.
-                    unsafe { copy_rows::<avx512::$avx512>(call) }
-                }
-                #[cfg(target_arch = "x86_64")]
-                #[target_feature(enable = "avx2,fma")]
-                unsafe fn with_avx2(call: Rows<'_, $t>) {
-                    // SAFETY: the caller has checked the call and the instruction set.
-                    unsafe { copy_rows::<avx2::$avx2>(call) }
-                }
                 call.check();
-                match isa {
-                    #[cfg(target_arch = "x86_64")]
-                    // SAFETY: the call has been checked; an `Isa` exists only where the machine has it.
-                    Isa::Avx512 => unsafe { with_avx512(call) },
-                    #[cfg(target_arch = "x86_64")]
-                    // SAFETY: as above.
-                    Isa::Avx2 => unsafe { with_avx2(call) },
-                    // SAFETY: the call has been checked; the baseline is always there.
-                    Isa::Portable => unsafe { copy_rows::<Lanes<$t, $lanes>>(call) },
-                }
+ dispatch!(isa, call, Rows<$t> => copy_rows, $avx512, $avx2, $lanes)
             }
         }
     )*};

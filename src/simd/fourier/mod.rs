@@ -42,9 +42,6 @@ pub(super) use lanes::Arithmetic;
 pub(crate) use tables::{Ends, Levels};
 
 use super::Isa;
-use super::vector::portable::Lanes;
-#[cfg(target_arch = "x86_64")]
-use super::vector::{avx2, avx512};
 
 /// The most lanes that a register has; the last axis of a transform is a multiple of it.
 pub(crate) const MOST_LANES: usize = 16;
@@ -111,29 +108,8 @@ pub trait Transforms: Copy + 'static {
 macro_rules! entry {
     ($t:ty, $vector:ident, $lanes:expr, $name:ident, $call:ident) => {
         fn $name(isa: Isa, call: $call<'_, Self>) {
-            #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx512f")]
-            unsafe fn with_avx512(call: $call<'_, $t>) {
-                // SAFETY: the caller has checked the call and the instruction set.
-                unsafe { passes::$name::<avx512::$vector>(call) }
-            }
-            #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx2,fma")]
-            unsafe fn with_avx2(call: $call<'_, $t>) {
-                // SAFETY: the caller has checked the call and the instruction set.
-                unsafe { passes::$name::<avx2::$vector>(call) }
-            }
             call.check(<$t as super::Kernels>::lanes(isa));
-            match isa {
-                #[cfg(target_arch = "x86_64")]
-                // SAFETY: the call has been checked; an `Isa` exists only where the machine has it.
-                Isa::Avx512 => unsafe { with_avx512(call) },
-                #[cfg(target_arch = "x86_64")]
-                // SAFETY: as above.
-                Isa::Avx2 => unsafe { with_avx2(call) },
-                // SAFETY: the call has been checked; the baseline is always there.
-                Isa::Portable => unsafe { passes::$name::<Lanes<$t, $lanes>>(call) },
-            }
+ dispatch!(isa, call, $call<$t> => passes::$name, $vector, $vector, $lanes)
         }
     };
 }
