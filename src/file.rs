@@ -46,6 +46,13 @@ pub(crate) fn replace<R>(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -
 mod tests {
     use super::*;
 
+    fn write(bytes: &'static [u8]) -> impl FnOnce(&mut BufWriter<File>) -> Result<()> {
+        move |file| {
+            file.write_all(bytes).expect("written");
+            Ok(())
+        }
+    }
+
     fn entries(folder: &Path) -> usize {
         fs::read_dir(folder).expect("a folder").count()
     }
@@ -54,14 +61,14 @@ mod tests {
     fn the_old_content_survives_a_failure_and_nothing_else_stays() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a.txt");
-        replace(&path, |f| Ok(f.write_all(b"old").expect("written"))).expect("a first content");
+        replace(&path, write(b"old")).expect("a first content");
         let failed = replace(&path, |f| {
             f.write_all(b"half").expect("written");
             Err::<(), _>(Error::overflow("everything"))
         });
         assert!(failed.is_err());
         assert_eq!(fs::read(&path).expect("a file"), b"old");
-        replace(&path, |f| Ok(f.write_all(b"new").expect("written"))).expect("a second content");
+        replace(&path, write(b"new")).expect("a second content");
         assert_eq!(fs::read(&path).expect("a file"), b"new");
         assert_eq!(entries(folder.path()), 1);
     }
@@ -79,9 +86,9 @@ mod tests {
         let (real, link) = (folder.path().join("real"), folder.path().join("link"));
         fs::write(&real, "old").expect("a file");
         std::os::unix::fs::symlink(&real, &link).expect("a link");
-        replace(&link, |f| Ok(f.write_all(b"new").expect("written"))).expect("a content");
+        replace(&link, write(b"new")).expect("a content");
         assert_eq!(fs::read(&real).expect("a file"), b"new");
         assert!(fs::symlink_metadata(&link).expect("a link").is_symlink());
-        replace(Path::new("/dev/null"), |f| Ok(f.write_all(b"gone").expect("written"))).expect("the device");
+        replace(Path::new("/dev/null"), write(b"gone")).expect("the device");
     }
 }

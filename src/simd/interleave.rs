@@ -36,7 +36,7 @@ macro_rules! interleaved {
         impl Interleaved for $t {
             fn interleave(isa: Isa, call: Interleave<'_, Self>) {
                 call.check();
- dispatch!(isa, call, Interleave<$t> => interleave, $avx512, $avx2, $lanes)
+                dispatch!(isa, call, Interleave<$t> => interleave, $avx512, $avx2, $lanes)
             }
         }
     )*};
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     fn agree<T: Interleaved + PartialEq + std::fmt::Debug>(isa: Isa, number: impl Fn(usize) -> T) {
-        for pitch in [1, 2, 3, 4, 8, 12, 16, 24, 48] {
+        for pitch in [1usize, 2, 3, 4, 8, 12, 16, 24, 48] {
             for columns in (0..20).chain([31, 32, 33, 50]) {
                 for rows in [1, pitch / 2, pitch.saturating_sub(1), pitch] {
                     if rows == 0 {

@@ -102,12 +102,12 @@ macro_rules! kernels {
 
             fn product(isa: Isa, call: Product<'_, Self>) {
                 call.check(Self::lanes(isa));
- dispatch!(isa, call, Product<$t> => product, $avx512, $avx2, $lanes; 32, 16)
+                dispatch!(isa, call, Product<$t> => product, $avx512, $avx2, $lanes; 32, 16)
             }
 
             fn dots(isa: Isa, call: Dots<'_, Self>) {
                 call.check(Self::lanes(isa));
- dispatch!(isa, call, Dots<$t> => dots, $avx512, $avx2, $lanes)
+                dispatch!(isa, call, Dots<$t> => dots, $avx512, $avx2, $lanes)
             }
         }
     )*};

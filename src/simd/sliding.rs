@@ -55,12 +55,12 @@ macro_rules! slides {
         impl Slide for $t {
             fn slide(isa: Isa, call: Sliding<'_, Self>) {
                 call.check(<$t as super::Kernels>::lanes(isa));
- dispatch!(isa, call, Sliding<$t> => slide, $avx512, $avx2, $lanes; 32, 16)
+                dispatch!(isa, call, Sliding<$t> => slide, $avx512, $avx2, $lanes; 32, 16)
             }
 
             fn copy_rows(isa: Isa, call: Rows<'_, Self>) {
                 call.check();
- dispatch!(isa, call, Rows<$t> => copy_rows, $avx512, $avx2, $lanes)
+                dispatch!(isa, call, Rows<$t> => copy_rows, $avx512, $avx2, $lanes)
             }
         }
     )*};

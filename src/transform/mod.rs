@@ -359,7 +359,7 @@ mod tests {
         }
         transform.inverse(&mut sum);
         let mut to = vec![0; extents.len()];
-        for flat in 0..count {
+        for _ in 0..count {
             let mut expected = [0.0; 2];
             for (place, w) in &sparse {
                 let (mut from, tap) = (vec![0; extents.len()], at(*place));

@@ -109,7 +109,7 @@ macro_rules! entry {
     ($t:ty, $vector:ident, $lanes:expr, $name:ident, $call:ident) => {
         fn $name(isa: Isa, call: $call<'_, Self>) {
             call.check(<$t as super::Kernels>::lanes(isa));
- dispatch!(isa, call, $call<$t> => passes::$name, $vector, $vector, $lanes)
+            dispatch!(isa, call, $call<$t> => passes::$name, $vector, $vector, $lanes)
         }
     };
 }
