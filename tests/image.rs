@@ -29,7 +29,7 @@ fn camera() -> Picture {
 
 /// Every named filter with its default parameters.
 fn named() -> impl Iterator<Item = (Named, ImageFilter)> {
-    Named::all().into_iter().map(|named| {
+    Named::all().map(|named| {
         let filter = ImageFilter::named(&named).expect("default parameters");
         (named, filter)
     })
