@@ -40,8 +40,8 @@ struct Arguments {
     /// Show the last filter's whole range: signed results about mid-grey, others from black to white, with 8 bits.
     #[arg(long)]
     stretch: bool,
-    /// Write one picture, named first, that shows every filter, a column each in the order of --list behind the original,
-    /// on every PICTURE, a row each.
+    /// Write one picture, named first, that shows every filter, a column each in the order of --list behind the
+    /// original, on every PICTURE, a row each.
     #[arg(long)]
     sheet: bool,
 }
