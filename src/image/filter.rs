@@ -40,10 +40,10 @@ pub enum Alpha {
 
 /// A filter for pictures, option by option: any kernel, or any [named filter](crate::filter::named).
 ///
-/// Kernels are correlated, as those of OpenCV's `filter2D` are: the tap at the anchor lies over the pixel, the one to its
-/// right over the pixel to the right. (Pillow's `Kernel` is that too, after its rows are reversed.) Channels are filtered
-/// one by one. What is a level, such as an offset or the threshold of an unsharp mask, is one of the picture's: of 256,
-/// of 65536, or between 0.0 and 1.0.
+/// Kernels are correlated, as those of OpenCV's `filter2D` are: the tap at the anchor lies over the pixel, the one to
+/// its right over the pixel to the right. (Pillow's `Kernel` is that too, after its rows are reversed.) Channels are
+/// filtered one by one. What is a level, such as an offset or the threshold of an unsharp mask, is one of the picture's:
+/// of 256, of 65536, or between 0.0 and 1.0.
 ///
 /// **Depth.** Sums are computed in `f32` for pictures of 8 bits and of `f32`, in `f64` for those of 16 bits, with alpha
 /// and wherever the taps are so large that `f32` might be a thousandth of a grey level off. The result is rounded once,
