@@ -40,8 +40,8 @@ struct Arguments {
     /// Show the last filter's whole range: signed results about mid-grey, others from black to white, with 8 bits.
     #[arg(long)]
     stretch: bool,
-    /// Write one picture that shows every filter, a column each in the order of --list, behind the original in the first
-    /// column, and every PICTURE, a row each.
+    /// Write one picture, named first, that shows every filter, a column each in the order of --list behind the
+    /// original, on every PICTURE, a row each.
     #[arg(long)]
     sheet: bool,
 }
@@ -73,7 +73,7 @@ fn depth(text: &str) -> Result<Depth, String> {
 fn sort(words: &[String]) -> Result<(Vec<Named>, Vec<PathBuf>), Box<dyn Error>> {
     let (mut filters, mut paths) = (Vec::new(), Vec::new());
     for word in words {
-        let known = Named::all().into_iter().any(|named| Some(named.name()) == word.split(':').next());
+        let known = Named::all().any(|named| Some(named.name()) == word.split(':').next());
         match known || (word.contains(':') && !Path::new(word).exists()) {
             true => filters.push(word.parse()?),
             false => paths.push(word.into()),
@@ -170,8 +170,14 @@ fn stretch(filter: &ImageFilter, named: &Named, image: &DynamicImage) -> faltung
     image::image_from_planes(&frame.permuted_axes([2, 0, 1]), color)
 }
 
-fn main() -> Result<ExitCode, Box<dyn Error>> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    run(&Arguments::parse()).unwrap_or_else(|error| {
+        eprintln!("{error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     if arguments.list {
         for named in Named::all() {
             println!("{:<28} {}", named.name(), named.description());

@@ -150,8 +150,8 @@ fn transparent_pixels_do_as_premultiplied_ones_in_scipy() {
 
 // ---------------------------------------------------------------------------------------------- plain arithmetic
 
-/// What a filter makes of a picture in `f64`, neither rounded nor clamped, by whole planes and nothing of the image room:
-/// height x width x channels.
+/// What a filter makes of a picture in `f64`, neither rounded nor clamped, by whole planes and nothing of the image
+/// room: height x width x channels.
 fn plainly(named: &Named, picture: &DynamicImage, boundary: Boundary) -> Array3<f64> {
     let color = picture.color();
     let full = match color.bytes_per_pixel() / color.channel_count() {
@@ -189,7 +189,8 @@ fn plainly(named: &Named, picture: &DynamicImage, boundary: Boundary) -> Array3<
     y.permuted_axes([1, 2, 0]).as_standard_layout().into_owned()
 }
 
-/// The largest distance of a filtered picture from plain arithmetic: in levels, or relative where numbers have no bound.
+/// The largest distance of a filtered picture from plain arithmetic: in levels, or relative where numbers have no
+/// bound.
 fn distance(named: &Named, filter: &ImageFilter, picture: &DynamicImage, boundary: Option<Boundary>) -> f64 {
     let boundary = boundary.unwrap_or(named.operator(2).expect("default parameters").boundary());
     let exact = plainly(named, picture, boundary);

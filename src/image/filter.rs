@@ -40,9 +40,10 @@ pub enum Alpha {
 
 /// A filter for pictures, option by option: any kernel, or any [named filter](crate::filter::named).
 ///
-/// Kernels are correlated, as those of OpenCV's `filter2D` and Pillow's `Kernel` are: the tap at the anchor lies over the
-/// pixel, the one to its right over the pixel to the right. Channels are filtered one by one. What is a level, such as an
-/// offset or the threshold of an unsharp mask, is one of the picture's: of 256, of 65536, or between 0.0 and 1.0.
+/// Kernels are correlated, as those of OpenCV's `filter2D` are: the tap at the anchor lies over the pixel, the one to
+/// its right over the pixel to the right. (Pillow's `Kernel` is that too, after its rows are reversed.) Channels are
+/// filtered one by one. What is a level, such as an offset or the threshold of an unsharp mask, is one of the picture's:
+/// of 256, of 65536, or between 0.0 and 1.0.
 ///
 /// **Depth.** Sums are computed in `f32` for pictures of 8 bits and of `f32`, in `f64` for those of 16 bits, with alpha
 /// and wherever the taps are so large that `f32` might be a thousandth of a grey level off. The result is rounded once,
@@ -155,8 +156,8 @@ impl ImageFilter {
         self
     }
 
-    /// What the taps are divided by; 1 unless set. It is Pillow's `scale`, which there is the sum of the taps unless set.
-    /// A named filter has its own scale.
+    /// What the taps are divided by; 1 unless set. It is Pillow's `scale`, which there is the sum of the taps unless
+    /// set. A named filter has its own scale.
     ///
     /// ```
     /// use faltung::image::ImageFilter;
@@ -172,8 +173,8 @@ impl ImageFilter {
     }
 
     /// What is added to the results, in levels of the picture that is filtered, alpha excepted: Pillow's `offset`,
-    /// OpenCV's `delta`. Unless set, 0, or what a named filter [adds](Operator::offset) to 8-bit pictures, in proportion
-    /// to full intensity and only where the result cannot be negative.
+    /// OpenCV's `delta`. Unless set, 0, or what a named filter [adds](Operator::offset) to 8-bit pictures, in
+    /// proportion to full intensity and only where the result cannot be negative.
     ///
     /// ```
     /// use faltung::image::ImageFilter;

@@ -1,4 +1,4 @@
-//! Pictures through filters: the crate `image`'s pictures and plain frames.
+//! Pictures through filters: the crate [`image`]'s pictures and plain frames.
 //!
 //! | call | for |
 //! |---|---|
@@ -23,7 +23,7 @@
 //! channels x height x width. Samples are `u8`, `u16`, `i16`, `f32` or `f64`; every other number is in their units, the
 //! levels of the picture. Filters run on the numbers as they are, which in most pictures are not proportional to light
 //! (sRGB): so do OpenCV, Pillow and SciPy. The crate whose pictures these are is re-exported as
-//! `image`.
+//! [`image`].
 
 mod filter;
 mod picture;

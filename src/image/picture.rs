@@ -211,9 +211,9 @@ fn pixels(
 /// palette becomes RGB or RGBA; samples of fewer than 8 bits become 8 bits.
 ///
 /// # Errors
-/// [`Error::Other`], naming the file, where it cannot be read, is damaged, cut short or of an unknown format, or declares
-/// more pixels than memory may be taken for, or than it can hold; nothing so large is allocated. A panic within a decoder
-/// is caught and is such an error too (its message goes to the panic hook).
+/// [`Error::Other`], naming the file, where it cannot be read, is damaged, cut short or of an unknown format, or
+/// declares more pixels than memory may be taken for, or than it can hold; nothing so large is allocated. A panic
+/// within a decoder is caught and is such an error too (its message goes to the panic hook).
 ///
 /// ```
 /// let camera = faltung::image::read(concat!(env!("CARGO_MANIFEST_DIR"), "/data/camera.png"))?;
@@ -244,12 +244,12 @@ const JPEG_QUALITY: u8 = 92;
 /// | QOI, GIF (256 colours, others become the nearest) | 8 bits, RGB, RGBA | – | – |
 ///
 /// Nothing is converted silently: what the format cannot keep is an error. Set `icc_profile` to `None`, or
-/// `orientation` to `NoTransforms`, to write without them, and convert the pixels (`DynamicImage::to_rgb8`) to write with
-/// less depth or without alpha.
+/// `orientation` to `NoTransforms`, to write without them, and convert the pixels (`DynamicImage::to_rgb8`) to write
+/// with less depth or without alpha.
 ///
 /// # Errors
-/// [`Error::Argument`] where the extension names no format that can be written; [`Error::Other`], naming the file, where
-/// the format cannot keep the picture or the file cannot be written.
+/// [`Error::Argument`] where the extension names no format that can be written; [`Error::Other`], naming the file,
+/// where the format cannot keep the picture or the file cannot be written.
 ///
 /// ```
 /// use faltung::image::{self, Picture, image::DynamicImage};

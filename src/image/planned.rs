@@ -49,7 +49,8 @@ struct Planes<T> {
     alpha: Vec<T>,
 }
 
-/// A filter for pictures and frames of one size, of any depth and number of channels. It is shared freely among threads.
+/// A filter for pictures and frames of one size, of any depth and number of channels. It is shared freely among
+/// threads.
 ///
 /// Planned by [`ImageFilter::plan`]; the filter for each of the two precisions is planned when first needed.
 ///

@@ -8,7 +8,8 @@ const SAMPLES: usize = 1 << 19;
 const REACHES: usize = 8;
 
 /// A picture cut into strips of equally many rows, which overlap: of each, those rows are kept that no tap reaches from
-/// behind a cut. The picture's own edges are edges of strips, so that the boundary does there what it does to the whole.
+/// behind a cut. The picture's own edges are edges of strips, so that the boundary does there what it does to the
+/// whole.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Strips {
     height: usize,

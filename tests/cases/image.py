@@ -1,9 +1,10 @@
-"""Writes image.safetensors: what OpenCV's filter2D answers on small pictures, and what premultiplied filtering by SciPy does.
+"""Writes image.safetensors: what OpenCV's filter2D answers on small pictures, and SciPy on premultiplied ones.
 
     python image.py          # needs numpy, scipy, opencv-python, safetensors
 
-Tensors are float32, which holds every sample of theirs, or float64; the metadata entry `cases` lists the cases. Those of `filter2d` hold x, kernel and y (of the type
-`depth`); those of `alpha` hold x and y, neither rounded nor clamped, with a Gaussian of `sigma`.
+Tensors are float32, which holds every sample of theirs, or float64; the metadata entry `cases` lists the cases. Those
+of `filter2d` hold x, kernel and y (of the type `depth`); those of `alpha` hold x and y, neither rounded nor clamped,
+with a Gaussian of `sigma`.
 """
 import itertools, json, pathlib
 import cv2, numpy as np, scipy.ndimage as nd
@@ -16,7 +17,8 @@ tensors, cases = {}, []
 def add(**case):
     name = str(len(cases))
     arrays = {key: case.pop(key) for key in list(case) if isinstance(case[key], np.ndarray)}
-    tensors.update({f"{name}/{key}": np.ascontiguousarray(a, np.float32 if a.dtype != np.float64 else np.float64) for key, a in arrays.items()})
+    for key, a in arrays.items():
+        tensors[f"{name}/{key}"] = np.ascontiguousarray(a, np.float64 if a.dtype == np.float64 else np.float32)
     cases.append({"name": name, **case})
 
 
@@ -41,9 +43,10 @@ for (kind, outputs), (rows, columns), (border, code) in itertools.product(OUTPUT
         if rng.random() < 0.3:
             anchor = None
         offset = float(rng.integers(-20, 100)) if rng.random() < 0.5 else 0.0
-        y = cv2.filter2D(x, DEPTHS[depth], kernel, anchor=anchor[::-1] if anchor else (-1, -1), delta=offset, borderType=code)
-        add(kind="filter2d", x=x, kernel=kernel.astype(np.float32), y=y.reshape(x.shape), sample=kind, depth=depth, anchor=anchor,
-            offset=offset, border=border)
+        y = cv2.filter2D(x, DEPTHS[depth], kernel, anchor=anchor[::-1] if anchor else (-1, -1), delta=offset,
+                         borderType=code)
+        add(kind="filter2d", x=x, kernel=kernel.astype(np.float32), y=y.reshape(x.shape), sample=kind, depth=depth,
+            anchor=anchor, offset=offset, border=border)
 
 for kind, channels, sigma in itertools.product(("u8", "u16", "f32"), (2, 4), (0.7, 2.0)):
     x = picture(kind, (13, 11, channels))
