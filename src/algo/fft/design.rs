@@ -10,14 +10,15 @@ use crate::transform::{Samples, good_size, unit};
 /// precision.
 const ROW: f64 = 1.0 / 100e9;
 /// The same along other axes.
-const COLUMN: f64 = 1.0 / 75e9;
-/// How much longer they take of blocks that are not in the second cache, and what counts as such.
-const FAR: f64 = 2.0;
-const LARGE: f64 = 700e3;
+const COLUMN: f64 = 1.0 / 60e9;
+/// How much longer they take of blocks that, with a kernel's spectrum and their product, are not in the second cache, and
+/// what counts as such.
+const FAR: f64 = 2.2;
+const LARGE: f64 = 350e3;
 /// Seconds a transform.
 const TRANSFORM: f64 = 60e-9;
 /// Seconds a sample that is gathered, or looked through, or written.
-const GATHER: f64 = 0.25e-9;
+const GATHER: f64 = 0.18e-9;
 /// Seconds an element of a kernel's spectrum that is written.
 const PACK: f64 = 1e-9;
 /// Seconds a complex product that is added up where the spectra stay in the cache.
