@@ -193,9 +193,7 @@ impl Window {
         let m = n as f64;
         let last = m - 1.0;
         let middle = last / 2.0;
-        let each = |f: &dyn Fn(f64) -> f64| -> Vec<f64> { (0..n).map(|i| f(i as f64)).collect() };
-        // Of the distance from the middle, so that both halves have the same bits.
-        let mirrored = |f: &dyn Fn(f64) -> f64| each(&|i| f((i - middle).abs()));
+        let mirrored = |f: &dyn Fn(f64) -> f64| mirrored(n, f);
         let cosines = |a: &[f64]| {
             mirrored(&|d| a.iter().enumerate().map(|(k, a)| a * (2.0 * PI * k as f64 * d / last).cos()).sum::<f64>())
         };
@@ -319,6 +317,16 @@ impl FromStr for Window {
     }
 }
 
+/// `n` values by their distance from the middle: computed for the first half only, which the second mirrors bit by bit.
+pub(super) fn mirrored(n: usize, f: &dyn Fn(f64) -> f64) -> Vec<f64> {
+    let middle = (n as f64 - 1.0) / 2.0;
+    let mut values: Vec<f64> = (0..n.div_ceil(2)).map(|i| f(middle - i as f64)).collect();
+    for i in (0..n / 2).rev() {
+        values.push(values[i]);
+    }
+    values
+}
+
 /// `sin(πx) / (πx)`.
 pub(super) fn sinc(x: f64) -> f64 {
     let t = PI * x;
@@ -396,6 +404,6 @@ fn taylor(n: usize, nbar: usize, sll: f64) -> Vec<f64> {
         let sum: f64 = weights.iter().zip(1..).map(|(w, m)| w * (2.0 * PI * f64::from(m) * d / n as f64).cos()).sum();
         1.0 + 2.0 * sum
     };
-    let (middle, peak) = ((n as f64 - 1.0) / 2.0, at(0.0));
-    (0..n).map(|i| at((i as f64 - middle).abs()) / peak).collect()
+    let peak = at(0.0);
+    mirrored(n, &|d| at(d) / peak)
 }

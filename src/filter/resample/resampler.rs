@@ -25,7 +25,7 @@ const CROSSINGS: usize = 10;
 /// let resampler = Resampler::<f64>::new(3, 2)?;
 /// let faded = resampler.apply(&x, Axis(0))?;
 /// let steady = resampler.padding(Padding::Mean).apply(&x, Axis(0))?;
-/// assert!((faded[0] - 7.0).abs() > 0.5 && (steady[0] - 7.0).abs() < 1e-12);
+/// assert!((faded[1] - 7.0).abs() > 0.5 && (steady[1] - 7.0).abs() < 1e-12);
 /// # Ok::<(), faltung::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -197,7 +197,7 @@ impl<T: Element> Resampler<T> {
     ///
     /// ```
     /// # use faltung::filter::resample::Resampler;
-    /// assert_eq!(Resampler::with_taps(2, 1, &[0.25f64, 0.5, 0.25])?.taps(), [0.5, 1.0, 0.5]);
+    /// assert_eq!(Resampler::<f64>::with_taps(2, 1, &[0.25, 0.5, 0.25])?.taps(), [0.5, 1.0, 0.5]);
     /// # Ok::<(), faltung::Error>(())
     /// ```
     pub fn taps(&self) -> &[T] {
