@@ -65,11 +65,13 @@ mod algo;
 pub mod audio;
 mod element;
 mod error;
-#[cfg(any(feature = "audio", feature = "image", feature = "text"))]
+#[cfg(any(feature = "audio", feature = "image", feature = "nn", feature = "text"))]
 mod file;
 pub mod filter;
 #[cfg(feature = "image")]
 pub mod image;
+#[cfg(feature = "nn")]
+pub mod nn;
 mod plan;
 mod problem;
 pub mod reference;

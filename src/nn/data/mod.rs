@@ -1,0 +1,129 @@
+//! Data sets: samples of one shape with what is to be learnt of them.
+
+use ndarray::{ArrayD, ArrayViewMutD, Axis};
+
+use super::Float;
+use crate::error::{Error, Result};
+
+/// What is to be learnt, a value a sample.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Targets<T> {
+    /// A class each, counted from 0.
+    Classes(Vec<usize>),
+    /// An array each: the first axis runs over the samples.
+    Values(ArrayD<T>),
+}
+
+impl<T> Targets<T> {
+    /// Samples.
+    ///
+    /// ```
+    /// use faltung::nn::data::Targets;
+    /// assert_eq!(Targets::<f32>::Classes(vec![7, 2, 1]).len(), 3);
+    /// ```
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Classes(classes) => classes.len(),
+            Self::Values(values) => values.shape().first().copied().unwrap_or(0),
+        }
+    }
+
+    /// Whether there are none.
+    ///
+    /// ```
+    /// use faltung::nn::data::Targets;
+    /// assert!(Targets::<f32>::Classes(vec![]).is_empty());
+    /// ```
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Samples of one shape, read by their number, with their targets.
+///
+/// A network reads any number of them at once, on several threads; what a sample is must depend on `index` and `draw`
+/// alone, so that a training can be repeated bit by bit.
+pub trait Dataset<T: Float>: Send + Sync {
+    /// The shape of a sample, without the batch's axis: for MNIST (1, 28, 28).
+    fn sample_shape(&self) -> &[usize];
+
+    /// What is to be learnt, and by its length the number of samples.
+    fn targets(&self) -> &Targets<T>;
+
+    /// Writes sample `index`. `draw` differs from epoch to epoch: augmentation draws its random numbers from it and
+    /// from `index`. Evaluation passes `None`, and means the sample as it is.
+    ///
+    /// # Errors
+    /// [`Error`] where there is no such sample or it cannot be read.
+    fn read(&self, index: usize, draw: Option<u64>, sample: ArrayViewMutD<'_, T>) -> Result<()>;
+
+    /// Samples.
+    fn len(&self) -> usize {
+        self.targets().len()
+    }
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A data set that lies in memory as arrays.
+///
+/// ```
+/// use faltung::ndarray::{Array2, array};
+/// use faltung::nn::data::{Arrays, Dataset, Targets};
+///
+/// let xor = Arrays::new(
+///     array![[0.0f32, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]].into_dyn(),
+///     Targets::Classes(vec![0, 1, 1, 0]),
+/// )?;
+/// assert_eq!((xor.len(), xor.sample_shape()), (4, &[2][..]));
+/// # Ok::<(), faltung::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Arrays<T> {
+    samples: ArrayD<T>,
+    targets: Targets<T>,
+}
+
+impl<T: Float> Arrays<T> {
+    /// Samples along the first axis, and a target for each.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where samples and targets differ in number, or `samples` has no axes.
+    pub fn new(samples: ArrayD<T>, targets: Targets<T>) -> Result<Self> {
+        if samples.shape().first() != Some(&targets.len()) {
+            let expected = format!("{} targets along the first axis", targets.len());
+            return Err(Error::argument("samples", expected, format!("shape {:?}", samples.shape())));
+        }
+        Ok(Self { samples, targets })
+    }
+
+    /// The samples, (number, …).
+    pub fn samples(&self) -> &ArrayD<T> {
+        &self.samples
+    }
+}
+
+impl<T: Float> Dataset<T> for Arrays<T> {
+    fn sample_shape(&self) -> &[usize] {
+        self.samples.shape().get(1..).unwrap_or(&[])
+    }
+
+    fn targets(&self) -> &Targets<T> {
+        &self.targets
+    }
+
+    fn read(&self, index: usize, _: Option<u64>, mut sample: ArrayViewMutD<'_, T>) -> Result<()> {
+        if index >= self.len() {
+            return Err(Error::argument("index", format!("below {}", self.len()), index));
+        }
+        let found = self.samples.index_axis(Axis(0), index);
+        if found.shape() != sample.shape() {
+            return Err(Error::shape("sample", found.shape(), sample.shape()));
+        }
+        sample.assign(&found);
+        Ok(())
+    }
+}
