@@ -40,6 +40,8 @@ pub trait Float:
     fn erf(self) -> Self;
     /// The magnitude.
     fn abs(self) -> Self;
+    /// Whether the number is none.
+    fn is_nan(self) -> bool;
     /// The larger of two; the other one where one is NaN.
     fn max(self, other: Self) -> Self;
     /// The smaller of two; the other one where one is NaN.
@@ -91,6 +93,11 @@ macro_rules! float {
             #[inline(always)]
             fn abs(self) -> Self {
                 $t::abs(self)
+            }
+
+            #[inline(always)]
+            fn is_nan(self) -> bool {
+                $t::is_nan(self)
             }
 
             #[inline(always)]

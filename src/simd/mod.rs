@@ -41,6 +41,8 @@ mod scan;
 mod sliding;
 mod tiles;
 mod vector;
+#[cfg(feature = "nn")]
+mod vectorised;
 
 pub(crate) use interleave::Interleave;
 pub use leaves::Kernels;
@@ -50,6 +52,8 @@ pub(crate) use scan::{Levels, all_finite, levels};
 pub use sliding::Slide;
 pub(crate) use sliding::{Column, Rows, Sliding};
 pub(crate) use tiles::{Plane, TileMut, Workers};
+#[cfg(feature = "nn")]
+pub(crate) use vectorised::vectorised;
 
 use std::sync::OnceLock;
 

@@ -1,0 +1,165 @@
+//! Convolution layers.
+
+use ndarray::{ArrayViewD, ArrayViewMutD};
+
+use super::epilogue::Epilogue;
+use super::options::conv_setters;
+use super::passes::Planned;
+use super::{Activation, ConvOptions, Extents};
+use crate::error::{Error, Result};
+use crate::nn::layer::{dense, input, output, volume};
+use crate::nn::{Backward, Context, Design, Float, Init, Layer, Parameter, Random, Visitor};
+use crate::problem::{Pass, Problem};
+
+/// A convolution over `N` spatial axes, with a bias for each output channel.
+///
+/// Input (batch, channels, spatial …), output (batch, output channels, spatial …). Its arrays are `weight`
+/// (output channels, channels a group, taps …) and `bias` (output channels), as in PyTorch. As in every neural network,
+/// the kernel is not flipped.
+///
+/// ```
+/// use faltung::nn::{Conv2d, Sequential};
+/// let design = Sequential::<f32>::new().layer(Conv2d::new(3, 64, [7, 7]).stride(2).padding(3).without_bias());
+/// assert_eq!(design.build(1)?.output_shape(&[8, 3, 224, 224])?, [8, 64, 112, 112]);
+/// # Ok::<(), faltung::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conv<const N: usize> {
+    in_channels: usize,
+    out_channels: usize,
+    kernel: Extents,
+    options: ConvOptions,
+    bias: bool,
+    init: (Init, Init),
+}
+
+/// A convolution over signals: (batch, channels, length).
+pub type Conv1d = Conv<1>;
+/// A convolution over images: (batch, channels, height, width).
+pub type Conv2d = Conv<2>;
+/// A convolution over volumes: (batch, channels, depth, height, width).
+pub type Conv3d = Conv<3>;
+
+impl<const N: usize> Conv<N> {
+    /// A convolution of so many channels to so many.
+    pub fn new(in_channels: usize, out_channels: usize, kernel: impl Into<Extents>) -> Self {
+        let (options, init) = (ConvOptions::new(), (Init::default(), Init::default()));
+        Self { in_channels, out_channels, kernel: kernel.into(), options, bias: true, init }
+    }
+
+    /// As much padding as gives an output for every `stride`-th input.
+    #[must_use]
+    pub fn same(mut self) -> Self {
+        self.options = self.options.same();
+        self
+    }
+
+    conv_setters!();
+}
+
+impl<T: Float, const N: usize> Design<T> for Conv<N> {
+    fn build(self: Box<Self>, random: &mut Random) -> Result<Box<dyn Layer<T>>> {
+        let kernel = self.kernel.over("kernel", N)?;
+        let groups = self.options.group_count();
+        let inputs = group(self.in_channels, groups, "in_channels")?;
+        let outputs = group(self.out_channels, groups, "out_channels")?;
+        if let Some(axis) = kernel.iter().position(|&k| k == 0) {
+            return Err(Error::argument("kernel", "at least one tap on each axis", format!("none on axis {axis}")));
+        }
+        let taps = volume(&kernel);
+        let fans = (inputs.saturating_mul(taps), outputs.saturating_mul(taps));
+        let shape: Vec<usize> = [self.out_channels, inputs].into_iter().chain(kernel.iter().copied()).collect();
+        let weight = self.init.0.parameter(&shape, fans, random)?;
+        let bias = self.bias.then(|| self.init.1.parameter(&[self.out_channels], fans, random)).transpose()?;
+        let (options, in_channels) = (self.options, self.in_channels);
+        Ok(Box::new(ConvLayer {
+            in_channels,
+            kernel,
+            options,
+            weight,
+            epilogue: Epilogue::new(bias),
+            planned: Planned::new(),
+        }))
+    }
+}
+
+/// The channels of a group.
+pub(super) fn group(channels: usize, groups: usize, name: &'static str) -> Result<usize> {
+    if groups == 0 {
+        return Err(Error::argument("groups", "at least 1", 0));
+    }
+    if channels == 0 || channels % groups != 0 {
+        return Err(Error::argument(name, format!("a multiple of groups = {groups}, above 0"), channels));
+    }
+    Ok(channels / groups)
+}
+
+struct ConvLayer<T> {
+    in_channels: usize,
+    kernel: Vec<usize>,
+    options: ConvOptions,
+    weight: Parameter<T>,
+    epilogue: Epilogue<T>,
+    planned: Planned<T>,
+}
+
+fn problem<T: Float>(
+    input: &[usize],
+    channels: usize,
+    weight: &Parameter<T>,
+    options: &ConvOptions,
+) -> Result<Problem> {
+    match (input, weight.value.shape()) {
+        ([_, given, ..], [outputs, _, kernel @ ..]) if *given == channels => {
+            options.problem(input, *outputs, kernel)?.build()
+        }
+        _ => Err(Error::argument("input", format!("(batch, {channels}, …)"), format!("shape {input:?}"))),
+    }
+}
+
+impl<T: Float> Layer<T> for ConvLayer<T> {
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>> {
+        if input.len() != self.kernel.len() + 2 {
+            let expected = format!("(batch, {}) and {} spatial axes", self.in_channels, self.kernel.len());
+            return Err(Error::argument("input", expected, format!("shape {input:?}")));
+        }
+        Ok(problem(input, self.in_channels, &self.weight, &self.options)?.output_shape())
+    }
+
+    fn forward(&mut self, x: ArrayViewD<'_, T>, y: ArrayViewMutD<'_, T>, context: &mut Context<T>) -> Result<()> {
+        let Self { in_channels, options, weight, epilogue, planned, .. } = self;
+        let passes = planned.of(x.shape(), || problem(x.shape(), *in_channels, weight, options))?;
+        let (x, y) = (input(&x)?, output(y)?);
+        passes.run(Pass::Forward, x, weight.values()?, y, context)?;
+        let (channels, plane) = (passes.problem().out_channels(), plane(passes.problem()));
+        epilogue.forward(y, channels, plane)
+    }
+
+    fn backward(&mut self, pass: Backward<'_, T>, context: &mut Context<T>) -> Result<()> {
+        let Self { in_channels, options, weight, epilogue, planned, .. } = self;
+        let passes = planned.of(pass.x.shape(), || problem(pass.x.shape(), *in_channels, weight, options))?;
+        let dy = dense("output gradient", pass.dy.into_slice())?;
+        epilogue.backward(input(&pass.y)?, dy, plane(passes.problem()), context)?;
+        if weight.trainable {
+            passes.run(Pass::WeightGradient, input(&pass.x)?, dy, weight.slices_mut()?.1, context)?;
+        }
+        match pass.dx {
+            Some(dx) => passes.run(Pass::InputGradient, dy, weight.values()?, output(dx)?, context),
+            None => Ok(()),
+        }
+    }
+
+    fn visit(&mut self, visitor: &mut Visitor<'_, T>) -> Result<()> {
+        visitor.parameter("weight", &mut self.weight)?;
+        self.epilogue.visit(visitor)
+    }
+
+    fn fuse(&mut self, activation: Activation) -> bool {
+        self.epilogue.fuse(activation)
+    }
+}
+
+/// Outputs of a channel.
+fn plane(problem: &Problem) -> usize {
+    problem.axes().iter().map(|axis| axis.output()).product()
+}

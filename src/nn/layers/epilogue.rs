@@ -1,0 +1,127 @@
+//! What follows the sums of a layer: its bias and its activation, and their gradients.
+
+use super::Activation;
+use crate::error::Result;
+use crate::nn::sums::sum_of;
+use crate::nn::work::{GRAIN, rows, share};
+use crate::nn::{Context, Float, Parameter, Visitor};
+use crate::simd::vectorised;
+
+/// What follows the sums of a layer.
+#[derive(Debug)]
+pub(super) struct Epilogue<T> {
+    bias: Option<Parameter<T>>,
+    activation: Option<Activation>,
+}
+
+impl<T: Float> Epilogue<T> {
+    pub(super) fn new(bias: Option<Parameter<T>>) -> Self {
+        Self { bias, activation: None }
+    }
+
+    /// Finishes an output (batch, `channels`, `plane`).
+    pub(super) fn forward(&self, y: &mut [T], channels: usize, plane: usize) -> Result<()> {
+        finish(y, self.bias.as_ref().map(|bias| bias.values()).transpose()?, channels, plane, self.activation);
+        Ok(())
+    }
+
+    /// Takes the gradient `dy` back to the sums, in place, and writes the bias's own.
+    pub(super) fn backward(&mut self, y: &[T], dy: &mut [T], plane: usize, context: &mut Context<T>) -> Result<()> {
+        unfinish(y, dy, self.activation);
+        match self.bias.as_mut().filter(|bias| bias.trainable) {
+            Some(bias) => bias_gradient(dy, bias, plane, context),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn visit(&mut self, visitor: &mut Visitor<'_, T>) -> Result<()> {
+        self.bias.as_mut().map_or(Ok(()), |bias| visitor.parameter("bias", bias))
+    }
+
+    /// Takes an activation in whose slope follows from its value: the sums themselves are not kept.
+    pub(super) fn fuse(&mut self, activation: Activation) -> bool {
+        let fused = self.activation.is_none() && activation.knows_slope_by_value();
+        if fused {
+            self.activation = Some(activation);
+        }
+        fused
+    }
+}
+
+/// Adds a bias to each channel of an output (batch, `channels`, `plane`), and applies an activation.
+fn finish<T: Float>(y: &mut [T], bias: Option<&[T]>, channels: usize, plane: usize, activation: Option<Activation>) {
+    if (bias.is_none() && activation.is_none()) || channels * plane == 0 {
+        return;
+    }
+    // One channel after the other, or all of a row at once where each is one number.
+    let width = if plane == 1 { channels } else { plane };
+    share(rows(y, width), GRAIN.div_ceil(width), &|first, y| {
+        vectorised(|| {
+            for (i, y) in y.data.chunks_exact_mut(width).enumerate() {
+                match bias {
+                    Some(bias) if plane == 1 => y.iter_mut().zip(bias).for_each(|(y, &b)| *y += b),
+                    Some(bias) => {
+                        let bias = bias[(first + i) % channels];
+                        y.iter_mut().for_each(|y| *y += bias);
+                    }
+                    None => {}
+                }
+                match activation {
+                    Some(Activation::Relu) => y.iter_mut().for_each(|y| *y = Activation::Relu.value(*y)),
+                    Some(function) => y.iter_mut().for_each(|y| *y = function.value(*y)),
+                    None => {}
+                }
+            }
+        });
+    });
+}
+
+/// Takes gradients back through the activation, in place.
+fn unfinish<T: Float>(y: &[T], dy: &mut [T], activation: Option<Activation>) {
+    let Some(function) = activation else { return };
+    share((y, dy), GRAIN, &|_, (y, dy)| {
+        vectorised(|| match function {
+            Activation::Relu => {
+                for (dy, &y) in dy.iter_mut().zip(y) {
+                    *dy = if y > T::ZERO { *dy } else { T::ZERO };
+                }
+            }
+            // Only functions whose slope follows from their value are fused: `x` is not there any more.
+            function => dy.iter_mut().zip(y).for_each(|(dy, &y)| *dy *= function.slope(y, y)),
+        });
+    });
+}
+
+/// The gradient of a bias: the sums of `dy`, (batch, `channels`, `plane`), over everything but the channels.
+fn bias_gradient<T: Float>(dy: &[T], bias: &mut Parameter<T>, plane: usize, context: &mut Context<T>) -> Result<()> {
+    let (_, gradient) = bias.slices_mut()?;
+    let channels = gradient.len();
+    if plane == 1 {
+        share(gradient, 64, &|first, gradient| {
+            vectorised(|| {
+                gradient.fill(T::ZERO);
+                for row in dy.chunks_exact(channels) {
+                    gradient.iter_mut().zip(&row[first..]).for_each(|(sum, &value)| *sum += value);
+                }
+            });
+        });
+        return Ok(());
+    }
+    if plane == 0 || dy.is_empty() {
+        gradient.fill(T::ZERO);
+        return Ok(());
+    }
+    let mut sums = context.take(dy.len() / plane);
+    share((rows(dy, plane), &mut sums[..]), GRAIN.div_ceil(plane), &|_, (planes, sums)| {
+        vectorised(|| {
+            for (sum, plane) in sums.iter_mut().zip(planes.data.chunks_exact(plane)) {
+                *sum = sum_of(plane, |value| value);
+            }
+        });
+    });
+    for (channel, gradient) in gradient.iter_mut().enumerate() {
+        *gradient = sums.iter().skip(channel).step_by(channels).copied().sum();
+    }
+    context.give(sums);
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! The three passes of a convolution, planned for the shapes that come.
+
+use crate::error::Result;
+use crate::nn::{Context, Float};
+use crate::plan::Plan;
+use crate::problem::{Pass, Problem};
+
+/// Shapes of input that a layer keeps its plans for: a batch, the last batch, a batch of evaluation, and its last.
+const KEPT: usize = 4;
+
+/// The plans of a layer, for one shape of input.
+#[derive(Debug)]
+pub(super) struct Passes<T> {
+    input: Vec<usize>,
+    problem: Problem,
+    forward: Option<Plan<T>>,
+    input_gradient: Option<Plan<T>>,
+    weight_gradient: Option<Plan<T>>,
+}
+
+impl<T: Float> Passes<T> {
+    /// The problem of the forward pass.
+    pub(super) fn problem(&self) -> &Problem {
+        &self.problem
+    }
+
+    /// Runs one of the passes.
+    pub(super) fn run(
+        &mut self,
+        pass: Pass,
+        first: &[T],
+        second: &[T],
+        result: &mut [T],
+        context: &mut Context<T>,
+    ) -> Result<()> {
+        let slot = match pass {
+            Pass::Forward => &mut self.forward,
+            Pass::InputGradient => &mut self.input_gradient,
+            Pass::WeightGradient => &mut self.weight_gradient,
+        };
+        let plan = match slot {
+            Some(plan) => plan,
+            None => slot.insert(context.plan(&self.problem.with_pass(pass))?),
+        };
+        plan.run(first, second, result, context.workspace())
+    }
+}
+
+/// The plans of a layer.
+#[derive(Debug)]
+pub(super) struct Planned<T>(Vec<Passes<T>>);
+
+impl<T: Float> Planned<T> {
+    pub(super) fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Those for a shape of input, whose problem `problem` says where it is a new one.
+    pub(super) fn of(&mut self, input: &[usize], problem: impl FnOnce() -> Result<Problem>) -> Result<&mut Passes<T>> {
+        let found = match self.0.iter().position(|passes| passes.input == input) {
+            Some(found) => found,
+            None => {
+                let problem = problem()?.with_dtype(T::DTYPE)?;
+                // The oldest goes: a steady training comes by with few shapes.
+                if self.0.len() >= KEPT {
+                    self.0.remove(0);
+                }
+                let (forward, input_gradient, weight_gradient) = (None, None, None);
+                self.0.push(Passes { input: input.to_vec(), problem, forward, input_gradient, weight_gradient });
+                self.0.len() - 1
+            }
+        };
+        Ok(&mut self.0[found])
+    }
+}

@@ -1,0 +1,210 @@
+//! Windows that step over spatial axes.
+
+use std::ops::Range;
+
+use super::options::signed;
+use crate::error::{Error, Result};
+use crate::nn::Float;
+use crate::nn::layer::volume;
+
+/// The windows of a pooling layer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Window {
+    window: Vec<usize>,
+    stride: Vec<usize>,
+    padding: Vec<usize>,
+}
+
+impl Window {
+    pub(super) fn new(window: Vec<usize>, stride: Vec<usize>, padding: Vec<usize>) -> Result<Self> {
+        for ((&window, &stride), &padding) in window.iter().zip(&stride).zip(&padding) {
+            if window == 0 || stride == 0 {
+                return Err(Error::argument("window and stride", "at least 1", window.min(stride)));
+            }
+            // More, and some windows would hold no sample at all.
+            if padding > window / 2 {
+                return Err(Error::argument("padding", format!("at most half the window, {}", window / 2), padding));
+            }
+            signed("window", window.max(stride))?;
+        }
+        Ok(Self { window, stride, padding })
+    }
+
+    pub(super) fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>> {
+        let rank = self.window.len();
+        if input.len() != rank + 2 {
+            let expected = format!("(batch, channels) and {rank} spatial axes");
+            return Err(Error::argument("input", expected, format!("shape {input:?}")));
+        }
+        let mut output = input.to_vec();
+        for (axis, extent) in output[2..].iter_mut().enumerate() {
+            let (window, padding) = (self.window[axis], self.padding[axis]);
+            let padded = extent.checked_add(2 * padding).ok_or_else(|| Error::overflow("the padded input"))?;
+            if padded < window {
+                return Err(Error::KernelTooLong { axis, kernel: window, input: padded });
+            }
+            *extent = (padded - window) / self.stride[axis] + 1;
+        }
+        Ok(output)
+    }
+
+    /// The windows over an input of this shape.
+    pub(super) fn over(&self, input: &[usize]) -> Result<Walk> {
+        let output = self.output_shape(input)?;
+        let mut axes = [Axis { input: 1, output: 1, window: 1, stride: 1, padding: 0 }; 3];
+        let rank = self.window.len();
+        for (axis, place) in axes[3 - rank..].iter_mut().enumerate() {
+            let (window, stride, padding) = (self.window[axis], self.stride[axis], self.padding[axis]);
+            *place = Axis { input: input[axis + 2], output: output[axis + 2], window, stride, padding };
+        }
+        Ok(Walk { axes })
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Axis {
+    input: usize,
+    output: usize,
+    window: usize,
+    stride: usize,
+    padding: usize,
+}
+
+impl Axis {
+    /// The samples of a window.
+    #[inline(always)]
+    fn samples(&self, output: usize) -> Range<usize> {
+        let start = output * self.stride;
+        start.saturating_sub(self.padding)..(start + self.window).saturating_sub(self.padding).min(self.input)
+    }
+}
+
+/// The windows over one plane of known extents: as many axes as there may be, those that are not there of extent 1.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Walk {
+    axes: [Axis; 3],
+}
+
+impl Walk {
+    /// Samples of a plane.
+    pub(super) fn inputs(&self) -> usize {
+        volume(&self.axes.map(|axis| axis.input))
+    }
+
+    /// Windows of a plane.
+    pub(super) fn outputs(&self) -> usize {
+        volume(&self.axes.map(|axis| axis.output))
+    }
+
+    /// Positions of a window, the padding's among them.
+    pub(super) fn taps(&self) -> usize {
+        volume(&self.axes.map(|axis| axis.window))
+    }
+
+    /// Calls `visit` for each window, with the places of its samples in their order.
+    #[inline(always)]
+    pub(super) fn each(&self, mut visit: impl FnMut(usize, Places)) {
+        let [depth, height, width] = self.axes;
+        let mut at = 0;
+        for d in 0..depth.output {
+            for h in 0..height.output {
+                for w in 0..width.output {
+                    let ranges = [depth.samples(d), height.samples(h), width.samples(w)];
+                    visit(at, Places { ranges, height: height.input, width: width.input });
+                    at += 1;
+                }
+            }
+        }
+    }
+
+    /// Whether the windows are pairs of pairs side by side, the shape that networks pool by most.
+    pub(super) fn is_pairs(&self) -> bool {
+        let [depth, height, width] = self.axes;
+        let pair = |axis: Axis| axis.window == 2 && axis.stride == 2 && axis.padding == 0;
+        depth.window == 1 && depth.output == depth.input && depth.stride == 1 && pair(height) && pair(width)
+    }
+
+    /// The largest of pairs of pairs.
+    #[inline(always)]
+    pub(super) fn pairs_max<T: Float>(&self, x: &[T], y: &mut [T]) {
+        let [_, height, width] = self.axes;
+        for (x, y) in planes(x, height, width).zip(y.chunks_exact_mut(height.output * width.output)) {
+            for (x, y) in x.chunks_exact(2 * width.input).zip(y.chunks_exact_mut(width.output)) {
+                let (upper, lower) = x.split_at(width.input);
+                let pairs = upper.as_chunks::<2>().0.iter().zip(lower.as_chunks::<2>().0);
+                for (y, (a, b)) in y.iter_mut().zip(pairs) {
+                    *y = larger(larger(a[0], a[1]), larger(b[0], b[1]));
+                }
+            }
+        }
+    }
+
+    /// Gives each window's gradient to the first of its largest samples, and zero to the others.
+    #[inline(always)]
+    pub(super) fn pairs_max_back<T: Float>(&self, x: &[T], y: &[T], dy: &[T], dx: &mut [T]) {
+        let [_, height, width] = self.axes;
+        let outputs = height.output * width.output;
+        let written = dx.chunks_exact_mut(height.input * width.input);
+        let given = y.chunks_exact(outputs).zip(dy.chunks_exact(outputs));
+        for ((x, dx), (y, dy)) in planes(x, height, width).zip(written).zip(given) {
+            let pairs = x.chunks_exact(2 * width.input).zip(dx.chunks_exact_mut(2 * width.input));
+            let rows = y.chunks_exact(width.output).zip(dy.chunks_exact(width.output));
+            for ((x, dx), (y, dy)) in pairs.zip(rows) {
+                let ((upper, lower), (to_upper, to_lower)) = (x.split_at(width.input), dx.split_at_mut(width.input));
+                let from = upper.as_chunks::<2>().0.iter().zip(lower.as_chunks::<2>().0);
+                let to = to_upper.as_chunks_mut::<2>().0.iter_mut().zip(to_lower.as_chunks_mut::<2>().0);
+                for (((a, b), (to_a, to_b)), (&peak, &dy)) in from.zip(to).zip(y.iter().zip(dy)) {
+                    let is = |v: T| v == peak || v.is_nan();
+                    let [first, second, third] = [is(a[0]), is(a[1]), is(b[0])];
+                    let give = |wins: bool| if wins { dy } else { T::ZERO };
+                    *to_a = [give(first), give(!first & second)];
+                    *to_b = [give(!first & !second & third), give(!(first | second | third))];
+                }
+                if width.input % 2 == 1 {
+                    to_upper[width.input - 1] = T::ZERO;
+                    to_lower[width.input - 1] = T::ZERO;
+                }
+            }
+            dx[2 * height.output * width.input..].fill(T::ZERO);
+        }
+    }
+}
+
+fn planes<T>(x: &[T], height: Axis, width: Axis) -> impl Iterator<Item = &[T]> {
+    x.chunks_exact(height.input * width.input)
+}
+
+/// The larger of two, and NaN where one is.
+#[inline(always)]
+pub(super) fn larger<T: Float>(most: T, value: T) -> T {
+    if (value > most) | value.is_nan() { value } else { most }
+}
+
+/// The places of a window's samples within their plane.
+#[derive(Clone, Debug)]
+pub(super) struct Places {
+    ranges: [Range<usize>; 3],
+    height: usize,
+    width: usize,
+}
+
+impl Places {
+    /// Samples.
+    #[inline(always)]
+    pub(super) fn count(&self) -> usize {
+        self.ranges.iter().map(ExactSizeIterator::len).product()
+    }
+
+    #[inline(always)]
+    pub(super) fn for_each(&self, mut visit: impl FnMut(usize)) {
+        let [depth, height, width] = &self.ranges;
+        for d in depth.clone() {
+            for h in height.clone() {
+                let row = (d * self.height + h) * self.width;
+                for w in width.clone() {
+                    visit(row + w);
+                }
+            }
+        }
+    }
+}

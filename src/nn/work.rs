@@ -1,0 +1,128 @@
+//! Elementwise work, shared among threads: the same pieces and the same bits whatever their number.
+
+/// Elements below which a piece of work is not divided further.
+pub(super) const GRAIN: usize = 1 << 14;
+
+/// Something that falls into two at any of its items.
+pub(super) trait Split: Sized + Send {
+    /// Items.
+    fn items(&self) -> usize;
+    /// The first `at` items, and the others.
+    fn split(self, at: usize) -> (Self, Self);
+}
+
+impl<T: Sync> Split for &[T] {
+    fn items(&self) -> usize {
+        self.len()
+    }
+
+    fn split(self, at: usize) -> (Self, Self) {
+        self.split_at(at)
+    }
+}
+
+impl<T: Send> Split for &mut [T] {
+    fn items(&self) -> usize {
+        self.len()
+    }
+
+    fn split(self, at: usize) -> (Self, Self) {
+        self.split_at_mut(at)
+    }
+}
+
+/// A slice of items of so many elements each.
+pub(super) struct Rows<S> {
+    pub(super) data: S,
+    pub(super) width: usize,
+}
+
+/// Rows of `width` elements.
+pub(super) fn rows<S: Split>(data: S, width: usize) -> Rows<S> {
+    Rows { data, width }
+}
+
+impl<S: Split> Split for Rows<S> {
+    fn items(&self) -> usize {
+        self.data.items().checked_div(self.width).unwrap_or(0)
+    }
+
+    fn split(self, at: usize) -> (Self, Self) {
+        let (a, b) = self.data.split(at * self.width);
+        (rows(a, self.width), rows(b, self.width))
+    }
+}
+
+macro_rules! tuple {
+    ($($name:ident $index:tt),*) => {
+        impl<$($name: Split),*> Split for ($($name,)*) {
+            fn items(&self) -> usize {
+                self.0.items()
+            }
+
+            fn split(self, at: usize) -> (Self, Self) {
+                let halves = ($(self.$index.split(at),)*);
+                (($(halves.$index.0,)*), ($(halves.$index.1,)*))
+            }
+        }
+    };
+}
+tuple!(A 0, B 1);
+tuple!(A 0, B 1, C 2);
+tuple!(A 0, B 1, C 2, D 3);
+tuple!(A 0, B 1, C 2, D 3, E 4);
+
+/// Runs `work` on pieces of no more than `grain` items, which it is told the first of.
+pub(super) fn share<S: Split>(all: S, grain: usize, work: &(impl Fn(usize, S) + Sync)) {
+    divide(0, all, grain.max(1), work);
+}
+
+fn divide<S: Split>(first: usize, piece: S, grain: usize, work: &(impl Fn(usize, S) + Sync)) {
+    let items = piece.items();
+    if items <= grain {
+        work(first, piece);
+        return;
+    }
+    // Whole grains on the left, so that the pieces do not depend on who runs them.
+    let left = items.div_ceil(grain).div_ceil(2) * grain;
+    let (a, b) = piece.split(left);
+    both(|| divide(first, a, grain, work), || divide(first + left, b, grain, work));
+}
+
+#[cfg(feature = "parallel")]
+fn both(a: impl FnOnce() + Send, b: impl FnOnce() + Send) {
+    rayon::join(a, b);
+}
+
+#[cfg(not(feature = "parallel"))]
+fn both(a: impl FnOnce(), b: impl FnOnce()) {
+    a();
+    b();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    #[test]
+    fn every_item_is_met_once_and_knows_its_place() {
+        for (items, grain) in [(0, 4), (1, 4), (4, 4), (5, 4), (1000, 7), (1000, 1), (3, 0)] {
+            let (source, mut target) = ((0..2 * items).collect::<Vec<usize>>(), vec![0; items]);
+            let pieces = Mutex::new(Vec::new());
+            share((rows(&source[..], 2), &mut target[..]), grain, &|first, (pairs, out)| {
+                pieces.lock().expect("no panics").push(first);
+                assert_eq!(pairs.items(), out.len());
+                for (i, (pair, o)) in pairs.data.chunks(2).zip(out).enumerate() {
+                    assert_eq!(pair[0], 2 * (first + i));
+                    *o = pair[1];
+                }
+            });
+            assert!(target.iter().enumerate().all(|(i, &v)| v == 2 * i + 1));
+            let mut pieces = pieces.into_inner().expect("no panics");
+            pieces.sort_unstable();
+            let expected: Vec<usize> = (0..items.max(1)).step_by(grain.max(1)).collect();
+            assert_eq!(pieces, expected);
+        }
+    }
+}
