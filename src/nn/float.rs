@@ -25,7 +25,7 @@ pub trait Float:
     /// -infinity.
     const NEG_INFINITY: Self;
     /// The number in double precision.
-    fn to_f64(self) -> f64;
+    fn as_f64(self) -> f64;
     /// eˣ
     fn exp(self) -> Self;
     /// The natural logarithm.
@@ -56,7 +56,7 @@ macro_rules! float {
             const NEG_INFINITY: Self = $t::NEG_INFINITY;
 
             #[inline(always)]
-            fn to_f64(self) -> f64 {
+            fn as_f64(self) -> f64 {
                 self as f64
             }
 

@@ -28,6 +28,28 @@ impl<T> Targets<T> {
         }
     }
 
+    /// The classes.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where the targets are values.
+    pub fn classes(&self) -> Result<&[usize]> {
+        match self {
+            Self::Classes(classes) => Ok(classes),
+            Self::Values(_) => Err(Error::argument("targets", "classes", "values")),
+        }
+    }
+
+    /// The values, (samples, …).
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where the targets are classes.
+    pub fn values(&self) -> Result<&ArrayD<T>> {
+        match self {
+            Self::Values(values) => Ok(values),
+            Self::Classes(_) => Err(Error::argument("targets", "values", "classes")),
+        }
+    }
+
     /// Whether there are none.
     ///
     /// ```
