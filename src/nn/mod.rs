@@ -14,6 +14,8 @@ mod parameter;
 mod random;
 mod sequential;
 mod sums;
+mod train;
+mod weights;
 mod work;
 
 pub use context::{Context, Mode};
@@ -27,3 +29,5 @@ pub use optim::{Adam, AdamW, Clip, Optimizer, RmsProp, Rule, Schedule, Sgd, Upda
 pub use parameter::{Each, Item, Parameter, Visitor};
 pub use random::Random;
 pub use sequential::Sequential;
+pub use train::*;
+pub use weights::Comparison;

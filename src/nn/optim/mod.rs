@@ -91,6 +91,11 @@ impl<T: Float> Optimizer<T> {
         self.rule.rate() * self.schedule.factor(self.steps)
     }
 
+    /// The learning rate of the last step.
+    pub(super) fn last_rate(&self) -> f64 {
+        self.rule.rate() * self.schedule.factor(self.steps.saturating_sub(1))
+    }
+
     /// Takes a step: every parameter that is trained follows the gradient that the last backward pass left.
     ///
     /// # Errors

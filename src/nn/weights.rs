@@ -1,0 +1,316 @@
+//! Weights in files: safetensors, with the names and layouts of PyTorch's `state_dict`.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write;
+use std::path::Path;
+
+use ndarray::ArrayD;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use super::layer::{dense, volume};
+use super::{Float, Item, Network};
+use crate::element::DType;
+use crate::error::{Error, Result};
+use crate::file;
+
+/// What the names of an optimiser's arrays begin with, in a checkpoint, and those of the best weights so far.
+pub(super) const RESERVED: [&str; 2] = ["optimizer/", "best/"];
+
+/// Tensors by name, as they lie in a file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Tensors {
+    pub(super) arrays: BTreeMap<String, Stored>,
+    pub(super) metadata: BTreeMap<String, String>,
+}
+
+/// An array of a file.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Stored {
+    pub(super) shape: Vec<usize>,
+    dtype: Dtype,
+    /// Little-endian, as the format says.
+    bytes: Vec<u8>,
+}
+
+impl Stored {
+    pub(super) fn of<T: Float>(shape: &[usize], values: &[T]) -> Self {
+        let (dtype, bytes) = match T::DTYPE {
+            DType::F64 => (Dtype::F64, values.iter().flat_map(|v| v.as_f64().to_le_bytes()).collect()),
+            _ => (Dtype::F32, values.iter().flat_map(|v| (v.as_f64() as f32).to_le_bytes()).collect()),
+        };
+        Self { shape: shape.to_vec(), dtype, bytes }
+    }
+
+    fn count(value: u64) -> Self {
+        Self { shape: Vec::new(), dtype: Dtype::I64, bytes: value.to_le_bytes().to_vec() }
+    }
+
+    /// The values, rounded where the file has more digits.
+    pub(super) fn values<T: Float>(&self, name: &str) -> Result<Vec<T>> {
+        let bytes = &self.bytes[..];
+        Ok(match self.dtype {
+            Dtype::F32 => bytes.as_chunks().0.iter().map(|b| T::from_f64(f32::from_le_bytes(*b).into())).collect(),
+            Dtype::F64 => bytes.as_chunks().0.iter().map(|b| T::from_f64(f64::from_le_bytes(*b))).collect(),
+            // The upper half of a single.
+            Dtype::BF16 => {
+                let halves = bytes.as_chunks::<2>().0.iter();
+                halves.map(|&[a, b]| T::from_f64(f32::from_le_bytes([0, 0, a, b]).into())).collect()
+            }
+            other => return Err(Error::argument(name.to_owned(), "elements F32, F64 or BF16", format!("{other:?}"))),
+        })
+    }
+
+    fn whole(&self, name: &str) -> Result<u64> {
+        let bytes = match (self.dtype, self.bytes.as_chunks().0) {
+            (Dtype::I64 | Dtype::U64, [bytes]) => *bytes,
+            _ => {
+                return Err(Error::argument(
+                    name.to_owned(),
+                    "one whole number of 64 bits",
+                    format!("{:?}", self.dtype),
+                ));
+            }
+        };
+        Ok(u64::from_le_bytes(bytes))
+    }
+}
+
+impl safetensors::View for &Stored {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        (&self.bytes).into()
+    }
+
+    fn data_len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+impl Tensors {
+    /// Everything that a network keeps.
+    pub(super) fn of<T: Float>(network: &mut Network<T>) -> Result<Self> {
+        let mut this = Self::default();
+        network.visit(&mut |path, item| {
+            let stored = match item {
+                Item::Parameter(parameter) => Stored::of(parameter.value.shape(), parameter.values()?),
+                Item::Buffer(buffer) => Stored::of(buffer.shape(), dense("buffer", buffer.as_slice())?),
+                Item::Count(count) => Stored::count(*count),
+            };
+            this.insert(path.to_owned(), stored)
+        })?;
+        Ok(this)
+    }
+
+    pub(super) fn insert(&mut self, name: String, stored: Stored) -> Result<()> {
+        let twice = self.arrays.contains_key(&name);
+        if twice || name.is_empty() {
+            let expected = "names that differ, and none that is empty";
+            return Err(Error::argument("names of the network", expected, format!("{name:?} twice or empty")));
+        }
+        self.arrays.insert(name, stored);
+        Ok(())
+    }
+
+    pub(super) fn read(path: &Path) -> Result<Self> {
+        let doing = || format!("reading {}", path.display());
+        let bytes = std::fs::read(path).map_err(|e| Error::other(doing(), e))?;
+        Self::parse(&bytes).map_err(|e| Error::other(doing(), e))
+    }
+
+    /// What lies in a file's bytes. Lengths that it declares and does not hold are refused before any memory is taken.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self> {
+        let failed = |e| Error::other("a safetensors file", e);
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(failed)?;
+        let metadata = header.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
+        let file = SafeTensors::deserialize(bytes).map_err(failed)?;
+        let stored = |(name, view): (String, TensorView<'_>)| {
+            let (shape, dtype, bytes) = (view.shape().to_vec(), view.dtype(), view.data().to_vec());
+            (name, Stored { shape, dtype, bytes })
+        };
+        Ok(Self { arrays: file.tensors().into_iter().map(stored).collect(), metadata })
+    }
+
+    pub(super) fn write(&self, path: &Path) -> Result<()> {
+        let metadata = (!self.metadata.is_empty())
+            .then(|| self.metadata.iter().map(|(k, v)| (k.clone(), v.clone())).collect::<HashMap<_, _>>());
+        let bytes = safetensors::serialize(self.arrays.iter(), metadata)
+            .map_err(|e| Error::other(format!("writing {}", path.display()), e))?;
+        file::replace(path, |file| {
+            file.write_all(&bytes).map_err(|e| Error::other(format!("writing {}", path.display()), e))
+        })
+    }
+
+    /// Puts the arrays into a network that has arrays of these names and shapes, all or none.
+    pub(super) fn load<T: Float>(&self, network: &mut Network<T>) -> Result<()> {
+        let found = self.compare(network)?;
+        if !found.is_complete() {
+            return Err(Error::argument("weights", "the network's names and shapes", found));
+        }
+        self.put(network)
+    }
+
+    fn put<T: Float>(&self, network: &mut Network<T>) -> Result<()> {
+        network.visit(&mut |path, item| {
+            let Some(stored) = self.arrays.get(path) else { return Ok(()) };
+            let assign = |array: &mut ArrayD<T>| -> Result<()> {
+                if array.shape() == stored.shape {
+                    let values = stored.values::<T>(path)?;
+                    array.iter_mut().zip(values).for_each(|(to, value)| *to = value);
+                }
+                Ok(())
+            };
+            match item {
+                Item::Parameter(parameter) => assign(&mut parameter.value),
+                Item::Buffer(buffer) => assign(buffer),
+                Item::Count(count) => {
+                    *count = stored.whole(path)?;
+                    Ok(())
+                }
+            }
+        })
+    }
+
+    /// How the arrays and a network's differ. Errors only where values could not be taken over at all.
+    fn compare<T: Float>(&self, network: &mut Network<T>) -> Result<Comparison> {
+        let mut found = Comparison::default();
+        let mut known = Vec::new();
+        network.visit(&mut |path, item| {
+            known.push(path.to_owned());
+            let Some(stored) = self.arrays.get(path) else {
+                found.missing.push(path.to_owned());
+                return Ok(());
+            };
+            let shape = match &item {
+                Item::Parameter(parameter) => parameter.value.shape(),
+                Item::Buffer(buffer) => buffer.shape(),
+                // PyTorch writes it without an axis, others with one.
+                Item::Count(_) => return stored.whole(path).map(|_| ()),
+            };
+            if shape == stored.shape {
+                // That they are numbers is asked of their kind alone.
+                Stored { shape: Vec::new(), dtype: stored.dtype, bytes: Vec::new() }.values::<T>(path)?;
+                debug_assert!(stored.bytes.len() >= volume(shape), "the format's reader has checked the length");
+            } else {
+                let of = |shape: &[usize]| format!("{shape:?}");
+                found.misshapen.push((path.to_owned(), of(shape), of(&stored.shape)));
+            }
+            Ok(())
+        })?;
+        let reserved = |name: &str| RESERVED.iter().any(|prefix| name.starts_with(prefix));
+        let unexpected = self.arrays.keys().filter(|name| !known.contains(name) && !reserved(name));
+        found.unexpected = unexpected.cloned().collect();
+        Ok(found)
+    }
+}
+
+/// How the arrays of a file and of a network differ.
+///
+/// ```no_run
+/// use faltung::nn::{Dense, Sequential};
+/// let mut network = Sequential::<f32>::new().named("body", Dense::new(8, 4)).named("head", Dense::new(4, 2)).build(1)?;
+/// let found = network.load_matching("pretrained.safetensors")?;
+/// if !found.is_complete() {
+///     println!("{found}"); // missing head.bias, head.weight
+/// }
+/// # Ok::<(), faltung::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Comparison {
+    /// Names of the network that the file has not.
+    pub missing: Vec<String>,
+    /// Names of the file that the network has not.
+    pub unexpected: Vec<String>,
+    /// Names of both with another shape: the name, the network's shape, the file's.
+    pub misshapen: Vec<(String, String, String)>,
+}
+
+impl Comparison {
+    /// Whether they do not differ.
+    pub fn is_complete(&self) -> bool {
+        self.missing.is_empty() && self.unexpected.is_empty() && self.misshapen.is_empty()
+    }
+}
+
+/// Names that are told at once: a network may have thousands.
+const TOLD: usize = 20;
+
+impl std::fmt::Display for Comparison {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let list = |names: &[String]| {
+            let more = names.len().saturating_sub(TOLD);
+            let told = names[..names.len() - more].join(", ");
+            if more > 0 { format!("{told} and {more} more") } else { told }
+        };
+        let misshapen = self.misshapen.iter();
+        let shapes: Vec<_> = misshapen.map(|(name, ours, given)| format!("{name} {given} for {ours}")).collect();
+        let parts = [
+            ("missing", list(&self.missing)),
+            ("unexpected", list(&self.unexpected)),
+            ("of another shape", list(&shapes)),
+        ];
+        let told: Vec<_> =
+            parts.iter().filter(|(_, l)| !l.is_empty()).map(|(what, l)| format!("{what}: {l}")).collect();
+        f.pad(&if told.is_empty() { "the same names and shapes".to_owned() } else { told.join("; ") })
+    }
+}
+
+impl<T: Float> Network<T> {
+    /// Writes everything that the network has learnt as safetensors, under the names and in the layouts of PyTorch's
+    /// `state_dict`: `safetensors.torch.load_file` and `load_state_dict` read it there. The file is written aside and
+    /// renamed.
+    ///
+    /// # Errors
+    /// [`Error::Other`] where the file cannot be written, and [`Error::Argument`] where two arrays have one name.
+    ///
+    /// ```
+    /// use faltung::nn::{Dense, Sequential};
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("weights.safetensors");
+    /// let design = || Sequential::<f32>::new().layer(Dense::new(4, 2));
+    /// design().build(1)?.save(&path)?;
+    /// design().build(2)?.load(&path)?; // now the same as the first
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn save(&mut self, path: impl AsRef<Path>) -> Result<()> {
+        Tensors::of(self)?.write(path.as_ref())
+    }
+
+    /// Reads weights that [`save`](Self::save), a checkpoint or PyTorch has written. Single, double and bfloat16
+    /// precision are converted.
+    ///
+    /// # Errors
+    /// [`Error::Other`] where the file cannot be read or is no safetensors file, and [`Error::Argument`] with a list
+    /// of what is missing, unexpected or of another shape. The network is as before then.
+    pub fn load(&mut self, path: impl AsRef<Path>) -> Result<()> {
+        Tensors::read(path.as_ref())?.load(self)
+    }
+
+    /// Reads those weights that the network has too, in the same shape, and tells what else there was: to fine-tune a
+    /// network with another head.
+    ///
+    /// # Errors
+    /// [`Error::Other`] where the file cannot be read or is no safetensors file.
+    pub fn load_matching(&mut self, path: impl AsRef<Path>) -> Result<Comparison> {
+        let arrays = Tensors::read(path.as_ref())?;
+        let found = arrays.compare(self)?;
+        arrays.put(self)?;
+        Ok(found)
+    }
+
+    /// As [`load`](Self::load), from the bytes of a file.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        Tensors::parse(bytes)?.load(self)
+    }
+}
