@@ -1,9 +1,41 @@
 //! Data sets: samples of one shape with what is to be learnt of them.
+//!
+//! | what | type | sample |
+//! |---|---|---|
+//! | arrays in memory | [`Arrays`] | any |
+//! | MNIST, Fashion-MNIST | [`Mnist`], [`ImageClasses`]; `MnistSource` fetches it | (1, 28, 28) |
+//! | IDX files | [`Idx`] | |
+//! | sentences | `Sentences`, `Trec`, and `SentenceClasses` made of them, with the feature `text` | (tokens), ids |
+//! | a part of another set, folds | [`Subset`], [`Deal`] | as the other's |
+//!
+//! Any type becomes a data set by [`Dataset`]'s three methods; references and [`Arc`]s of data sets are data sets.
+
+#[cfg(feature = "download")]
+mod download;
+mod idx;
+mod images;
+mod mnist;
+#[cfg(feature = "text")]
+mod sentences;
+mod subset;
+
+use std::sync::Arc;
 
 use ndarray::{ArrayD, ArrayViewMutD, Axis};
 
 use super::Float;
 use crate::error::{Error, Result};
+
+#[cfg(feature = "download")]
+pub use download::{Download, RemoteFile};
+pub use idx::Idx;
+pub use images::ImageClasses;
+#[cfg(feature = "download")]
+pub use mnist::MnistSource;
+pub use mnist::{FASHION, Mnist};
+#[cfg(feature = "text")]
+pub use sentences::{SentenceClasses, Sentences, Trec, TrecLabels};
+pub use subset::{Deal, Parts, Subset};
 
 /// What is to be learnt, a value a sample.
 #[derive(Clone, Debug, PartialEq)]
@@ -138,14 +170,46 @@ impl<T: Float> Dataset<T> for Arrays<T> {
     }
 
     fn read(&self, index: usize, _: Option<u64>, mut sample: ArrayViewMutD<'_, T>) -> Result<()> {
-        if index >= self.len() {
-            return Err(Error::argument("index", format!("below {}", self.len()), index));
-        }
-        let found = self.samples.index_axis(Axis(0), index);
-        if found.shape() != sample.shape() {
-            return Err(Error::shape("sample", found.shape(), sample.shape()));
-        }
-        sample.assign(&found);
+        check_sample(self, index, &sample)?;
+        sample.assign(&self.samples.index_axis(Axis(0), index));
         Ok(())
     }
+}
+
+/// What a data set is behind a pointer.
+macro_rules! behind {
+    ($pointer:ty) => {
+        impl<T: Float, D: Dataset<T> + ?Sized> Dataset<T> for $pointer {
+            fn sample_shape(&self) -> &[usize] {
+                (**self).sample_shape()
+            }
+
+            fn targets(&self) -> &Targets<T> {
+                (**self).targets()
+            }
+
+            fn read(&self, index: usize, draw: Option<u64>, sample: ArrayViewMutD<'_, T>) -> Result<()> {
+                (**self).read(index, draw, sample)
+            }
+
+            fn len(&self) -> usize {
+                (**self).len()
+            }
+        }
+    };
+}
+behind!(&D);
+behind!(Arc<D>);
+behind!(Box<D>);
+
+/// Refuses a sample that is not there, and an array that it does not fit.
+fn check_sample<T: Float>(data: &impl Dataset<T>, index: usize, sample: &ArrayViewMutD<'_, T>) -> Result<()> {
+    let count = data.targets().len();
+    if index >= count {
+        return Err(Error::argument("index", format!("below {count}, the number of samples"), index));
+    }
+    if data.sample_shape() != sample.shape() {
+        return Err(Error::shape("sample", data.sample_shape(), sample.shape()));
+    }
+    Ok(())
 }
