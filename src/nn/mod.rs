@@ -8,6 +8,7 @@ mod init;
 mod layer;
 mod layers;
 mod loss;
+pub mod models;
 mod network;
 mod optim;
 mod parameter;

@@ -1,0 +1,47 @@
+//! Networks for small pictures of digits.
+
+use crate::nn::{Activation::Relu, AvgPool2d, Conv2d, Dense, Flatten, Float, MaxPool2d, Sequential};
+
+/// The network that introductions to the subject train on MNIST: a convolution to 32 channels, max pooling, a dense
+/// layer of 128. Inputs (batch, 1, 28, 28), outputs (batch, 10); 693,962 weights.
+///
+/// ```
+/// use faltung::nn::models;
+/// assert_eq!(models::mnist::<f32>().build(1)?.parameter_count(), 693_962);
+/// # Ok::<(), faltung::Error>(())
+/// ```
+pub fn mnist<T: Float>() -> Sequential<T> {
+    Sequential::new()
+        .layer(Conv2d::new(1, 32, 3))
+        .layer(Relu)
+        .layer(MaxPool2d::new(2))
+        .layer(Flatten)
+        .layer(Dense::new(32 * 13 * 13, 128))
+        .layer(Relu)
+        .layer(Dense::new(128, 10))
+}
+
+/// LeNet-5 (LeCun, Bottou, Bengio and Haffner 1998) in today's words: the third convolution is a dense layer, the
+/// subsampling an average, all maps of the second convolution see all of the first; ReLU. Inputs (batch, 1, 28, 28),
+/// padded to the paper's 32; outputs (batch, 10); 61,706 weights.
+///
+/// ```
+/// use faltung::nn::models;
+/// assert_eq!(models::lenet5::<f32>().build(1)?.parameter_count(), 61_706);
+/// # Ok::<(), faltung::Error>(())
+/// ```
+pub fn lenet5<T: Float>() -> Sequential<T> {
+    Sequential::new()
+        .layer(Conv2d::new(1, 6, 5).padding(2))
+        .layer(Relu)
+        .layer(AvgPool2d::new(2))
+        .layer(Conv2d::new(6, 16, 5))
+        .layer(Relu)
+        .layer(AvgPool2d::new(2))
+        .layer(Flatten)
+        .layer(Dense::new(400, 120))
+        .layer(Relu)
+        .layer(Dense::new(120, 84))
+        .layer(Relu)
+        .layer(Dense::new(84, 10))
+}

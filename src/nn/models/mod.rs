@@ -1,0 +1,5 @@
+//! Networks that the field knows, by name.
+
+mod digits;
+
+pub use digits::{lenet5, mnist};
