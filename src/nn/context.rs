@@ -1,6 +1,7 @@
 //! What layers share while they run: memory, plans, random numbers.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::{Deref, DerefMut};
 
 use super::{Float, Random};
 use crate::error::Result;
@@ -27,7 +28,7 @@ pub struct Context<T> {
     /// How problems were computed before a checkpoint, by their notation.
     recipes: BTreeMap<String, Recipe>,
     workspace: Workspace,
-    pool: Vec<Vec<T>>,
+    pool: Vec<Buffer<T>>,
 }
 
 /// Plans that are kept at once. A network has a few a layer and batch size.
@@ -126,23 +127,53 @@ impl<T: Float> Context<T> {
     /// assert_eq!(scratch.len(), 100);
     /// context.give(scratch);
     /// ```
-    pub fn take(&mut self, elements: usize) -> Vec<T> {
-        let fits = self.pool.iter().enumerate().filter(|(_, v)| v.capacity() >= elements);
-        let best = fits.min_by_key(|(_, v)| v.capacity()).map(|(i, _)| i);
+    pub fn take(&mut self, elements: usize) -> Buffer<T> {
+        let fits = self.pool.iter().enumerate().filter(|(_, b)| b.data.len() >= elements);
+        let best = fits.min_by_key(|(_, b)| b.data.len()).map(|(i, _)| i);
         // The largest grows where none is large enough, so that there are no more arrays than are held at once.
-        let largest = || self.pool.iter().enumerate().max_by_key(|(_, v)| v.capacity()).map(|(i, _)| i);
-        let mut array = best.or_else(largest).map_or_else(Vec::new, |i| self.pool.swap_remove(i));
-        if array.capacity() < elements {
-            array = Vec::with_capacity(elements);
+        let largest = || self.pool.iter().enumerate().max_by_key(|(_, b)| b.data.len()).map(|(i, _)| i);
+        let mut buffer = best.or_else(largest).map_or_else(Buffer::default, |i| self.pool.swap_remove(i));
+        if buffer.data.len() < elements {
+            // What was there is of no use to anyone: it goes before the larger one comes.
+            buffer.data = Vec::new();
+            buffer.data = vec![T::ZERO; elements];
         }
-        array.resize(elements, T::ZERO);
-        array
+        buffer.length = elements;
+        buffer
     }
 
     /// Takes an array back.
-    pub fn give(&mut self, array: Vec<T>) {
-        if array.capacity() > 0 {
-            self.pool.push(array);
+    pub fn give(&mut self, buffer: Buffer<T>) {
+        if !buffer.data.is_empty() {
+            self.pool.push(buffer);
         }
+    }
+}
+
+/// An array that a [`Context`] lends: a slice, of the length asked for.
+#[derive(Clone, Debug)]
+pub struct Buffer<T> {
+    /// Longer than asked for, where it has served others: what is there is not touched.
+    data: Vec<T>,
+    length: usize,
+}
+
+impl<T> Default for Buffer<T> {
+    fn default() -> Self {
+        Self { data: Vec::new(), length: 0 }
+    }
+}
+
+impl<T> Deref for Buffer<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.data[..self.length]
+    }
+}
+
+impl<T> DerefMut for Buffer<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.data[..self.length]
     }
 }

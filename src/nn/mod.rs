@@ -19,7 +19,7 @@ mod train;
 mod weights;
 mod work;
 
-pub use context::{Context, Mode};
+pub use context::{Buffer, Context, Mode};
 pub use float::Float;
 pub use init::Init;
 pub use layer::{Backward, Built, Design, Layer};

@@ -3,7 +3,7 @@
 use ndarray::{ArrayViewD, ArrayViewMutD, IxDyn};
 
 use super::layer::{dense, output, volume};
-use super::{Backward, Context, Design, Float, Layer, Network, Random, Visitor};
+use super::{Backward, Buffer, Context, Design, Float, Layer, Network, Random, Visitor};
 use crate::error::{Error, Result};
 
 /// The design of layers one after the other: a network, or a part of one.
@@ -145,7 +145,7 @@ pub(super) struct Chain<T> {
     links: Vec<Link<T>>,
     route: Route,
     /// What the steps have written, by step. Taken from the context, and given back.
-    buffers: Vec<Vec<T>>,
+    buffers: Vec<Buffer<T>>,
 }
 
 impl<T: Float> Chain<T> {
@@ -174,7 +174,7 @@ impl<T: Float> Chain<T> {
         for buffer in &mut self.buffers {
             context.give(std::mem::take(buffer));
         }
-        self.buffers.resize_with(self.route.steps.len(), Vec::new);
+        self.buffers.resize_with(self.route.steps.len(), Buffer::default);
     }
 
     /// The first step whose gradients anybody wants: those of its parameters, or of its input.
@@ -237,7 +237,7 @@ impl<T: Float> Layer<T> for Chain<T> {
         for (i, step) in self.route.steps.iter().enumerate() {
             let Some(link) = self.links.get_mut(step.link) else { continue };
             let mut out = match step.to {
-                Place::Output => Vec::new(),
+                Place::Output => Buffer::default(),
                 _ => context.take(volume(&step.output)),
             };
             let from = match step.from {
@@ -278,12 +278,12 @@ impl<T: Float> Layer<T> for Chain<T> {
             return Ok(());
         }
         let first = self.first_wanted(dx.is_some())?;
-        let mut later: Vec<T> = Vec::new();
+        let mut later = Buffer::default();
         for (i, step) in self.route.steps.iter().enumerate().skip(first).rev() {
             let Some(link) = self.links.get_mut(step.link) else { continue };
             let gradient = if step.to == Place::Output { &mut *dy } else { &mut later[..] };
             let written = if step.to == Place::Output { y } else { self.buffers.get(i).map_or(&[][..], |b| b) };
-            let mut earlier = Vec::new();
+            let mut earlier = Buffer::default();
             let (read, to_input) = match step.from {
                 Place::Buffer(j) => {
                     if i > first {

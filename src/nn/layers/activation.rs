@@ -116,10 +116,11 @@ impl Activation {
     pub(in crate::nn) fn knows_slope_by_value(self) -> bool {
         matches!(self, Self::Relu | Self::Sigmoid | Self::Tanh)
     }
+}
 
+vectorised! {
     /// The values of a slice, elsewhere.
-    #[inline(always)]
-    pub(in crate::nn) fn map<T: Float>(self, x: &[T], y: &mut [T]) {
+    fn map<T: Float>(function: Activation, x: &[T], y: &mut [T]) {
         // One loop a function: none decides anew for each number.
         macro_rules! each {
             ($function:expr) => {
@@ -128,19 +129,20 @@ impl Activation {
                 }
             };
         }
-        match self {
-            Self::Relu => each!(Self::Relu),
-            Self::LeakyRelu(slope) => each!(Self::LeakyRelu(slope)),
-            Self::Gelu => each!(Self::Gelu),
-            Self::Silu => each!(Self::Silu),
-            Self::Sigmoid => each!(Self::Sigmoid),
-            Self::Tanh => each!(Self::Tanh),
+        match function {
+            Activation::Relu => each!(Activation::Relu),
+            Activation::LeakyRelu(slope) => each!(Activation::LeakyRelu(slope)),
+            Activation::Gelu => each!(Activation::Gelu),
+            Activation::Silu => each!(Activation::Silu),
+            Activation::Sigmoid => each!(Activation::Sigmoid),
+            Activation::Tanh => each!(Activation::Tanh),
         }
     }
+}
 
-    /// Multiplies gradients by the slopes.
-    #[inline(always)]
-    pub(in crate::nn) fn scale<T: Float>(self, x: &[T], y: &[T], dy: &[T], dx: &mut [T]) {
+vectorised! {
+    /// Gradients times slopes.
+    fn scale<T: Float>(function: Activation, x: &[T], y: &[T], dy: &[T], dx: &mut [T]) {
         macro_rules! each {
             ($function:expr) => {
                 for (((dx, &x), &y), &dy) in dx.iter_mut().zip(x).zip(y).zip(dy) {
@@ -148,18 +150,18 @@ impl Activation {
                 }
             };
         }
-        match self {
+        match function {
             // A choice and no product: the gradient of what is cut off is 0 even where `dy` is infinite.
-            Self::Relu => {
+            Activation::Relu => {
                 for ((dx, &y), &dy) in dx.iter_mut().zip(y).zip(dy) {
                     *dx = if y > T::ZERO { dy } else { T::ZERO };
                 }
             }
-            Self::LeakyRelu(slope) => each!(Self::LeakyRelu(slope)),
-            Self::Gelu => each!(Self::Gelu),
-            Self::Silu => each!(Self::Silu),
-            Self::Sigmoid => each!(Self::Sigmoid),
-            Self::Tanh => each!(Self::Tanh),
+            Activation::LeakyRelu(slope) => each!(Activation::LeakyRelu(slope)),
+            Activation::Gelu => each!(Activation::Gelu),
+            Activation::Silu => each!(Activation::Silu),
+            Activation::Sigmoid => each!(Activation::Sigmoid),
+            Activation::Tanh => each!(Activation::Tanh),
         }
     }
 }
@@ -177,7 +179,7 @@ impl<T: Float> Layer<T> for Activation {
 
     fn forward(&mut self, x: ArrayViewD<'_, T>, y: ArrayViewMutD<'_, T>, _: &mut Context<T>) -> Result<()> {
         let function = *self;
-        share((input(&x)?, output(y)?), GRAIN, &|_, (x, y)| vectorised(|| function.map(x, y)));
+        share((input(&x)?, output(y)?), GRAIN, &|_, (x, y)| map(function, x, y));
         Ok(())
     }
 
@@ -186,7 +188,7 @@ impl<T: Float> Layer<T> for Activation {
         let function = *self;
         let dy = dense("output gradient", pass.dy.as_slice())?;
         let arrays = (input(&pass.x)?, input(&pass.y)?, dy, output(dx)?);
-        share(arrays, GRAIN, &|_, (x, y, dy, dx)| vectorised(|| function.scale(x, y, dy, dx)));
+        share(arrays, GRAIN, &|_, (x, y, dy, dx)| scale(function, x, y, dy, dx));
         Ok(())
     }
 

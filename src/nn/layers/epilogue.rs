@@ -56,55 +56,96 @@ fn finish<T: Float>(y: &mut [T], bias: Option<&[T]>, channels: usize, plane: usi
     // One channel after the other, or all of a row at once where each is one number.
     let width = if plane == 1 { channels } else { plane };
     share(rows(y, width), GRAIN.div_ceil(width), &|first, y| {
-        vectorised(|| {
-            for (i, y) in y.data.chunks_exact_mut(width).enumerate() {
-                match bias {
-                    Some(bias) if plane == 1 => y.iter_mut().zip(bias).for_each(|(y, &b)| *y += b),
-                    Some(bias) => {
-                        let bias = bias[(first + i) % channels];
-                        y.iter_mut().for_each(|y| *y += bias);
-                    }
-                    None => {}
-                }
-                match activation {
-                    Some(Activation::Relu) => y.iter_mut().for_each(|y| *y = Activation::Relu.value(*y)),
-                    Some(function) => y.iter_mut().for_each(|y| *y = function.value(*y)),
-                    None => {}
+        if plane == 1 {
+            finish_rows(y.data, width, bias, activation);
+        } else {
+            finish_planes(y.data, width, first, bias, activation);
+        }
+    });
+}
+
+vectorised! {
+    /// Rows of one number a channel.
+    fn finish_rows<T: Float>(y: &mut [T], width: usize, bias: Option<&[T]>, activation: Option<Activation>) {
+        for y in y.chunks_exact_mut(width) {
+            if let Some(bias) = bias {
+                for (y, &b) in y.iter_mut().zip(bias) {
+                    *y += b;
                 }
             }
-        });
-    });
+            activate(y, activation);
+        }
+    }
+}
+
+vectorised! {
+    /// Planes of one channel each, beginning with plane `first` of all.
+    fn finish_planes<T: Float>(y: &mut [T], width: usize, first: usize, bias: Option<&[T]>, activation: Option<Activation>) {
+        for (i, y) in y.chunks_exact_mut(width).enumerate() {
+            match (bias, activation) {
+                (Some(bias), Some(Activation::Relu)) => {
+                    let bias = bias[(first + i) % bias.len()];
+                    for y in y {
+                        *y = Activation::Relu.value(*y + bias);
+                    }
+                }
+                (Some(bias), activation) => {
+                    let bias = bias[(first + i) % bias.len()];
+                    for y in &mut *y {
+                        *y += bias;
+                    }
+                    activate(y, activation);
+                }
+                (None, activation) => activate(y, activation),
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn activate<T: Float>(y: &mut [T], activation: Option<Activation>) {
+    match activation {
+        Some(Activation::Relu) => {
+            for y in y {
+                *y = Activation::Relu.value(*y);
+            }
+        }
+        Some(function) => {
+            for y in y {
+                *y = function.value(*y);
+            }
+        }
+        None => {}
+    }
 }
 
 /// Takes gradients back through the activation, in place.
 fn unfinish<T: Float>(y: &[T], dy: &mut [T], activation: Option<Activation>) {
     let Some(function) = activation else { return };
-    share((y, dy), GRAIN, &|_, (y, dy)| {
-        vectorised(|| match function {
-            Activation::Relu => {
-                for (dy, &y) in dy.iter_mut().zip(y) {
-                    *dy = if y > T::ZERO { *dy } else { T::ZERO };
-                }
-            }
-            // Only functions whose slope follows from their value are fused: `x` is not there any more.
-            function => dy.iter_mut().zip(y).for_each(|(dy, &y)| *dy *= function.slope(y, y)),
-        });
-    });
+    share((y, dy), GRAIN, &|_, (y, dy)| deactivate(function, y, dy));
 }
 
-/// The gradient of a bias: the sums of `dy`, (batch, `channels`, `plane`), over everything but the channels.
+vectorised! {
+    fn deactivate<T: Float>(function: Activation, y: &[T], dy: &mut [T]) {
+        if function == Activation::Relu {
+            for (dy, &y) in dy.iter_mut().zip(y) {
+                *dy = if y > T::ZERO { *dy } else { T::ZERO };
+            }
+        } else {
+            // Only functions whose slope follows from their value are fused: `x` is not there any more.
+            for (dy, &y) in dy.iter_mut().zip(y) {
+                *dy *= function.slope(y, y);
+            }
+        }
+    }
+}
+
+/// The gradient of a bias: the sums of `dy`, (batch, channels, `plane`), over everything but the channels.
 fn bias_gradient<T: Float>(dy: &[T], bias: &mut Parameter<T>, plane: usize, context: &mut Context<T>) -> Result<()> {
     let (_, gradient) = bias.slices_mut()?;
     let channels = gradient.len();
     if plane == 1 {
-        share(gradient, 64, &|first, gradient| {
-            vectorised(|| {
-                gradient.fill(T::ZERO);
-                for row in dy.chunks_exact(channels) {
-                    gradient.iter_mut().zip(&row[first..]).for_each(|(sum, &value)| *sum += value);
-                }
-            });
-        });
+        share(gradient, 64, &|first, gradient| sum_columns(dy, channels, first, gradient));
         return Ok(());
     }
     if plane == 0 || dy.is_empty() {
@@ -112,16 +153,31 @@ fn bias_gradient<T: Float>(dy: &[T], bias: &mut Parameter<T>, plane: usize, cont
         return Ok(());
     }
     let mut sums = context.take(dy.len() / plane);
-    share((rows(dy, plane), &mut sums[..]), GRAIN.div_ceil(plane), &|_, (planes, sums)| {
-        vectorised(|| {
-            for (sum, plane) in sums.iter_mut().zip(planes.data.chunks_exact(plane)) {
-                *sum = sum_of(plane, |value| value);
-            }
-        });
-    });
+    let grain = GRAIN.div_ceil(plane);
+    share((rows(dy, plane), &mut sums[..]), grain, &|_, (planes, sums)| sum_planes(planes.data, plane, sums));
     for (channel, gradient) in gradient.iter_mut().enumerate() {
         *gradient = sums.iter().skip(channel).step_by(channels).copied().sum();
     }
     context.give(sums);
     Ok(())
+}
+
+vectorised! {
+    /// The sums of some columns, from column `first`, of rows of `width`.
+    fn sum_columns<T: Float>(data: &[T], width: usize, first: usize, sums: &mut [T]) {
+        sums.fill(T::ZERO);
+        for row in data.chunks_exact(width) {
+            for (sum, &value) in sums.iter_mut().zip(&row[first..]) {
+                *sum += value;
+            }
+        }
+    }
+}
+
+vectorised! {
+    fn sum_planes<T: Float>(planes: &[T], width: usize, sums: &mut [T]) {
+        for (sum, plane) in sums.iter_mut().zip(planes.chunks_exact(width)) {
+            *sum = sum_of(plane, |value| value);
+        }
+    }
 }

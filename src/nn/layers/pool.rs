@@ -139,49 +139,55 @@ struct PoolLayer {
     window: Window,
 }
 
-impl Kind {
-    /// Pools a plane.
-    #[inline(always)]
-    fn pool<T: Float>(self, walk: &Walk, x: &[T], y: &mut [T]) {
-        match self {
-            Self::Max if walk.is_pairs() => walk.pairs_max(x, y),
-            Self::Max => walk.each(|at, places| {
-                y[at] = T::NEG_INFINITY;
-                places.for_each(|from| y[at] = larger(y[at], x[from]));
-            }),
-            Self::Average { padding_counts } => walk.each(|at, places| {
-                let mut sum = T::ZERO;
-                places.for_each(|from| sum += x[from]);
-                y[at] = sum / divisor(padding_counts, walk, places.count());
-            }),
+vectorised! {
+    /// Pools plane after plane.
+    fn pool<T: Float>(kind: Kind, walk: &Walk, x: &[T], y: &mut [T]) {
+        for (x, y) in x.chunks_exact(walk.inputs()).zip(y.chunks_exact_mut(walk.outputs())) {
+            match kind {
+                Kind::Max if walk.is_pairs() => walk.pairs_max(x, y),
+                Kind::Max => walk.each(|at, places| {
+                    y[at] = T::NEG_INFINITY;
+                    places.for_each(|from| y[at] = larger(y[at], x[from]));
+                }),
+                Kind::Average { padding_counts } => walk.each(|at, places| {
+                    let mut sum = T::ZERO;
+                    places.for_each(|from| sum += x[from]);
+                    y[at] = sum / divisor(padding_counts, walk, places.count());
+                }),
+            }
         }
     }
+}
 
-    /// Takes a plane's gradient back.
-    #[inline(always)]
-    fn back<T: Float>(self, walk: &Walk, x: &[T], y: &[T], dy: &[T], dx: &mut [T]) {
-        match self {
-            Self::Max if walk.is_pairs() => walk.pairs_max_back(x, y, dy, dx),
-            Self::Max => {
-                dx.fill(T::ZERO);
-                walk.each(|at, places| {
-                    let mut first = None;
-                    places.for_each(|from| {
-                        if first.is_none() && (x[from] == y[at] || x[from].is_nan()) {
-                            first = Some(from);
+vectorised! {
+    /// Takes the gradients of plane after plane back.
+    fn back<T: Float>(kind: Kind, walk: &Walk, x: &[T], y: &[T], dy: &[T], dx: &mut [T]) {
+        let given = y.chunks_exact(walk.outputs()).zip(dy.chunks_exact(walk.outputs()));
+        let planes = x.chunks_exact(walk.inputs()).zip(dx.chunks_exact_mut(walk.inputs()));
+        for ((x, dx), (y, dy)) in planes.zip(given) {
+            match kind {
+                Kind::Max if walk.is_pairs() => walk.pairs_max_back(x, y, dy, dx),
+                Kind::Max => {
+                    dx.fill(T::ZERO);
+                    walk.each(|at, places| {
+                        let mut first = None;
+                        places.for_each(|from| {
+                            if first.is_none() && (x[from] == y[at] || x[from].is_nan()) {
+                                first = Some(from);
+                            }
+                        });
+                        if let Some(from) = first {
+                            dx[from] += dy[at];
                         }
                     });
-                    if let Some(from) = first {
-                        dx[from] += dy[at];
-                    }
-                });
-            }
-            Self::Average { padding_counts } => {
-                dx.fill(T::ZERO);
-                walk.each(|at, places| {
-                    let part = dy[at] / divisor(padding_counts, walk, places.count());
-                    places.for_each(|from| dx[from] += part);
-                });
+                }
+                Kind::Average { padding_counts } => {
+                    dx.fill(T::ZERO);
+                    walk.each(|at, places| {
+                        let part = dy[at] / divisor(padding_counts, walk, places.count());
+                        places.for_each(|from| dx[from] += part);
+                    });
+                }
             }
         }
     }
@@ -201,8 +207,7 @@ impl<T: Float> Layer<T> for PoolLayer {
         let (walk, kind) = (self.window.over(x.shape())?, self.kind);
         let (inputs, outputs) = (walk.inputs(), walk.outputs());
         share((rows(input(&x)?, inputs), rows(output(y)?, outputs)), GRAIN.div_ceil(inputs.max(1)), &|_, (x, y)| {
-            let planes = x.data.chunks_exact(inputs).zip(y.data.chunks_exact_mut(outputs));
-            vectorised(|| planes.for_each(|(x, y)| kind.pool(&walk, x, y)));
+            pool(kind, &walk, x.data, y.data);
         });
         Ok(())
     }
@@ -215,9 +220,7 @@ impl<T: Float> Layer<T> for PoolLayer {
         let dy = rows(dense("output gradient", pass.dy.as_slice())?, outputs);
         let arrays = (x, y, dy, rows(output(dx)?, inputs));
         share(arrays, GRAIN.div_ceil(inputs.max(1)), &|_, (x, y, dy, dx)| {
-            let given = y.data.chunks_exact(outputs).zip(dy.data.chunks_exact(outputs));
-            let planes = x.data.chunks_exact(inputs).zip(dx.data.chunks_exact_mut(inputs));
-            vectorised(|| planes.zip(given).for_each(|((x, dx), (y, dy))| kind.back(&walk, x, y, dy, dx)));
+            back(kind, &walk, x.data, y.data, dy.data, dx.data);
         });
         Ok(())
     }

@@ -135,13 +135,13 @@ impl<T: Float> Optimizer<T> {
             let gradient = &*gradient;
             match &mut state.arrays[..] {
                 [] => share((value, gradient), GRAIN, &|_, (value, gradient)| {
-                    vectorised(|| rule.apply(update, value, gradient, &mut []));
+                    rule.apply(update, value, gradient, &mut []);
                 }),
                 [a] => share((value, gradient, &mut a[..]), GRAIN, &|_, (value, gradient, a)| {
-                    vectorised(|| rule.apply(update, value, gradient, &mut [a]));
+                    rule.apply(update, value, gradient, &mut [a]);
                 }),
                 [a, b] => share((value, gradient, &mut a[..], &mut b[..]), GRAIN, &|_, (value, gradient, a, b)| {
-                    vectorised(|| rule.apply(update, value, gradient, &mut [a, b]));
+                    rule.apply(update, value, gradient, &mut [a, b]);
                 }),
                 many => {
                     let mut arrays: Vec<&mut [T]> = many.iter_mut().map(|array| &mut array[..]).collect();
@@ -169,6 +169,12 @@ impl<T: Float> Optimizer<T> {
     }
 }
 
+vectorised! {
+    fn squares<T: Float>(values: &[T]) -> T {
+        sum_of(values, |v| v * v)
+    }
+}
+
 /// The 2-norm of all gradients that are followed, together.
 fn gradient_norm<T: Float>(network: &mut Network<T>) -> Result<f64> {
     let mut total = 0.0;
@@ -177,7 +183,7 @@ fn gradient_norm<T: Float>(network: &mut Network<T>) -> Result<f64> {
             let (_, gradient) = parameter.slices_mut()?;
             // In double precision from stretch to stretch: squares of a large network's gradients span many orders.
             let stretches = gradient.chunks(GRAIN);
-            total += stretches.map(|g| vectorised(|| sum_of(g, |v| v * v)).as_f64()).sum::<f64>();
+            total += stretches.map(|g| squares(g).as_f64()).sum::<f64>();
         }
         Ok(())
     })?;

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use crate::nn::Float;
+use crate::simd::vectorised;
 
 /// What a step asks of a rule.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -116,6 +117,28 @@ impl Sgd {
     }
 }
 
+vectorised! {
+    fn sgd<T: Float>(rule: &Sgd, update: Update, value: &mut [T], gradient: &[T], arrays: &mut [&mut [T]]) {
+        let decay = T::from_f64(if update.decays { rule.weight_decay } else { 0.0 });
+        let (rate, momentum) = (T::from_f64(update.rate), T::from_f64(rule.momentum));
+        match arrays {
+            [velocity] => {
+                // The first velocity is the gradient itself: 0 times the momentum, and the gradient.
+                for ((w, &g), v) in value.iter_mut().zip(gradient).zip(velocity.iter_mut()) {
+                    let g = update.clip(g) + decay * *w;
+                    *v = momentum * *v + g;
+                    *w -= rate * if rule.nesterov { g + momentum * *v } else { *v };
+                }
+            }
+            _ => {
+                for (w, &g) in value.iter_mut().zip(gradient) {
+                    *w -= rate * (update.clip(g) + decay * *w);
+                }
+            }
+        }
+    }
+}
+
 impl<T: Float> Rule<T> for Sgd {
     fn rate(&self) -> f64 {
         self.rate
@@ -125,25 +148,8 @@ impl<T: Float> Rule<T> for Sgd {
         if self.momentum == 0.0 { &[] } else { &["momentum_buffer"] }
     }
 
-    #[inline(always)]
     fn apply(&self, update: Update, value: &mut [T], gradient: &[T], arrays: &mut [&mut [T]]) {
-        let decay = T::from_f64(if update.decays { self.weight_decay } else { 0.0 });
-        let (rate, momentum) = (T::from_f64(update.rate), T::from_f64(self.momentum));
-        match arrays {
-            [velocity] => {
-                // The first velocity is the gradient itself: 0 times the momentum, and the gradient.
-                for ((w, &g), v) in value.iter_mut().zip(gradient).zip(velocity.iter_mut()) {
-                    let g = update.clip(g) + decay * *w;
-                    *v = momentum * *v + g;
-                    *w -= rate * if self.nesterov { g + momentum * *v } else { *v };
-                }
-            }
-            _ => {
-                for (w, &g) in value.iter_mut().zip(gradient) {
-                    *w -= rate * (update.clip(g) + decay * *w);
-                }
-            }
-        }
+        sgd(self, update, value, gradient, arrays);
     }
 }
 
@@ -179,25 +185,19 @@ impl Adam {
         /// What is added to the gradient for each unit of the weight; 0 unless set.
         weight_decay: f64;
     }
+}
 
-    #[inline(always)]
-    fn follow<T: Float>(
-        &self,
-        update: Update,
-        decoupled: f64,
-        value: &mut [T],
-        gradient: &[T],
-        arrays: &mut [&mut [T]],
-    ) {
+vectorised! {
+    fn adam<T: Float>(rule: &Adam, update: Update, decoupled: f64, value: &mut [T], gradient: &[T], arrays: &mut [&mut [T]]) {
         let [mean, square] = arrays else { return };
-        let decay = T::from_f64(if update.decays { self.weight_decay } else { 0.0 });
+        let decay = T::from_f64(if update.decays { rule.weight_decay } else { 0.0 });
         let keep = T::from_f64(if update.decays { 1.0 - update.rate * decoupled } else { 1.0 });
-        let (beta1, beta2) = (T::from_f64(self.beta1), T::from_f64(self.beta2));
-        let (rest1, rest2) = (T::from_f64(1.0 - self.beta1), T::from_f64(1.0 - self.beta2));
+        let (beta1, beta2) = (T::from_f64(rule.beta1), T::from_f64(rule.beta2));
+        let (rest1, rest2) = (T::from_f64(1.0 - rule.beta1), T::from_f64(1.0 - rule.beta2));
         let step = update.step as f64;
-        let rate = T::from_f64(update.rate / (1.0 - self.beta1.powf(step)));
-        let root = T::from_f64(1.0 / (1.0 - self.beta2.powf(step)).sqrt());
-        let epsilon = T::from_f64(self.epsilon);
+        let rate = T::from_f64(update.rate / (1.0 - rule.beta1.powf(step)));
+        let root = T::from_f64(1.0 / (1.0 - rule.beta2.powf(step)).sqrt());
+        let epsilon = T::from_f64(rule.epsilon);
         for (((w, &g), m), v) in value.iter_mut().zip(gradient).zip(mean.iter_mut()).zip(square.iter_mut()) {
             let kept = *w * keep;
             let g = update.clip(g) + decay * *w;
@@ -217,9 +217,8 @@ impl<T: Float> Rule<T> for Adam {
         &["exp_avg", "exp_avg_sq"]
     }
 
-    #[inline(always)]
     fn apply(&self, update: Update, value: &mut [T], gradient: &[T], arrays: &mut [&mut [T]]) {
-        self.follow(update, 0.0, value, gradient, arrays);
+        adam(self, update, 0.0, value, gradient, arrays);
     }
 }
 
@@ -266,9 +265,8 @@ impl<T: Float> Rule<T> for AdamW {
         Rule::<T>::arrays(&self.adam)
     }
 
-    #[inline(always)]
     fn apply(&self, update: Update, value: &mut [T], gradient: &[T], arrays: &mut [&mut [T]]) {
-        self.adam.follow(update, self.decay, value, gradient, arrays);
+        adam(&self.adam, update, self.decay, value, gradient, arrays);
     }
 }
 
@@ -306,21 +304,12 @@ impl RmsProp {
     }
 }
 
-impl<T: Float> Rule<T> for RmsProp {
-    fn rate(&self) -> f64 {
-        self.rate
-    }
-
-    fn arrays(&self) -> &'static [&'static str] {
-        if self.momentum == 0.0 { &["square_avg"] } else { &["square_avg", "momentum_buffer"] }
-    }
-
-    #[inline(always)]
-    fn apply(&self, update: Update, value: &mut [T], gradient: &[T], arrays: &mut [&mut [T]]) {
-        let decay = T::from_f64(if update.decays { self.weight_decay } else { 0.0 });
-        let (alpha, rest) = (T::from_f64(self.alpha), T::from_f64(1.0 - self.alpha));
-        let (rate, epsilon) = (T::from_f64(update.rate), T::from_f64(self.epsilon));
-        let momentum = T::from_f64(self.momentum);
+vectorised! {
+    fn rms_prop<T: Float>(rule: &RmsProp, update: Update, value: &mut [T], gradient: &[T], arrays: &mut [&mut [T]]) {
+        let decay = T::from_f64(if update.decays { rule.weight_decay } else { 0.0 });
+        let (alpha, rest) = (T::from_f64(rule.alpha), T::from_f64(1.0 - rule.alpha));
+        let (rate, epsilon) = (T::from_f64(update.rate), T::from_f64(rule.epsilon));
+        let momentum = T::from_f64(rule.momentum);
         // The share of the gradient, where the mean of squares has been brought up to date.
         let follow = |w: T, g: T, square: &mut T| {
             let g = update.clip(g) + decay * w;
@@ -342,5 +331,19 @@ impl<T: Float> Rule<T> for RmsProp {
             }
             _ => {}
         }
+    }
+}
+
+impl<T: Float> Rule<T> for RmsProp {
+    fn rate(&self) -> f64 {
+        self.rate
+    }
+
+    fn arrays(&self) -> &'static [&'static str] {
+        if self.momentum == 0.0 { &["square_avg"] } else { &["square_avg", "momentum_buffer"] }
+    }
+
+    fn apply(&self, update: Update, value: &mut [T], gradient: &[T], arrays: &mut [&mut [T]]) {
+        rms_prop(self, update, value, gradient, arrays);
     }
 }
