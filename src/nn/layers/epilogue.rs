@@ -66,30 +66,42 @@ fn finish<T: Float>(y: &mut [T], bias: Option<&[T]>, channels: usize, plane: usi
                     }
                     None => {}
                 }
-                match activation {
-                    Some(Activation::Relu) => y.iter_mut().for_each(|y| *y = Activation::Relu.value(*y)),
-                    Some(function) => y.iter_mut().for_each(|y| *y = function.value(*y)),
-                    None => {}
-                }
+                apply(y, activation);
             }
         });
     });
 }
 
+/// Applies an activation in place.
+#[inline(always)]
+pub(super) fn apply<T: Float>(y: &mut [T], activation: Option<Activation>) {
+    match activation {
+        Some(Activation::Relu) => y.iter_mut().for_each(|y| *y = Activation::Relu.value(*y)),
+        Some(function) => y.iter_mut().for_each(|y| *y = function.value(*y)),
+        None => {}
+    }
+}
+
 /// Takes gradients back through the activation, in place.
 fn unfinish<T: Float>(y: &[T], dy: &mut [T], activation: Option<Activation>) {
-    let Some(function) = activation else { return };
-    share((y, dy), GRAIN, &|_, (y, dy)| {
-        vectorised(|| match function {
-            Activation::Relu => {
-                for (dy, &y) in dy.iter_mut().zip(y) {
-                    *dy = if y > T::ZERO { *dy } else { T::ZERO };
-                }
+    if activation.is_some() {
+        share((y, dy), GRAIN, &|_, (y, dy)| vectorised(|| unapply(y, dy, activation)));
+    }
+}
+
+/// Takes gradients back through an activation whose slope follows from its value: only such are fused, and `x` is not
+/// there any more.
+#[inline(always)]
+pub(super) fn unapply<T: Float>(y: &[T], dy: &mut [T], activation: Option<Activation>) {
+    match activation {
+        Some(Activation::Relu) => {
+            for (dy, &y) in dy.iter_mut().zip(y) {
+                *dy = if y > T::ZERO { *dy } else { T::ZERO };
             }
-            // Only functions whose slope follows from their value are fused: `x` is not there any more.
-            function => dy.iter_mut().zip(y).for_each(|(dy, &y)| *dy *= function.slope(y, y)),
-        });
-    });
+        }
+        Some(function) => dy.iter_mut().zip(y).for_each(|(dy, &y)| *dy *= function.slope(y, y)),
+        None => {}
+    }
 }
 
 /// The gradient of a bias: the sums of `dy`, (batch, `channels`, `plane`), over everything but the channels.
