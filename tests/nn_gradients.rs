@@ -5,8 +5,9 @@ use faltung::Result;
 use faltung::ndarray::{ArrayD, IxDyn};
 use faltung::nn::{
     Activation, AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, AvgPool3d, BatchNorm, Conv1d, Conv2d, Conv3d, ConvOptions,
-    ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, Dense, Flatten, Float, GlobalAvgPool, GlobalMaxPool, Item,
-    LayerNorm, MaxPool1d, MaxPool2d, MaxPool3d, Network, Parallel, Random, Residual, Sequential, depthwise_separable,
+    ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, Dense, Dropout, Embedding, Flatten, Float, GlobalAvgPool,
+    GlobalMaxPool, Item, LayerNorm, MaxPool1d, MaxPool2d, MaxPool3d, Network, Parallel, Random, Residual, Sequential,
+    SpatialDropout, depthwise_separable,
 };
 use faltung::nn::{AdaptiveAvgPool1d, AdaptiveAvgPool3d};
 
@@ -62,10 +63,10 @@ fn places(count: usize) -> impl Iterator<Item = usize> {
 fn check_built(name: &str, network: &mut Network<f64>, shape: &[usize]) {
     let mut random = Random::new(3);
     let x = normal::<f64>(shape, &mut random);
-    check_at(name, network, x, true);
+    check_at(name, network, x, true, false);
 }
 
-fn check_at(name: &str, network: &mut Network<f64>, mut x: ArrayD<f64>, with_input: bool) {
+fn check_at(name: &str, network: &mut Network<f64>, mut x: ArrayD<f64>, with_input: bool, padding: bool) {
     let mut random = Random::new(4);
     // Weights that begin at 1 and biases at 0 hide mistakes.
     let stirred = network.parameters(&mut |_, parameter| {
@@ -104,6 +105,11 @@ fn check_at(name: &str, network: &mut Network<f64>, mut x: ArrayD<f64>, with_inp
     }
     for (path, gradient) in learnt {
         for i in places(gradient.len()) {
+            // The vector of the padding counts, but is not trained.
+            if padding && path == "0.weight" && i < gradient.shape()[1] {
+                assert_eq!(gradient.as_slice().expect("standard layout")[i], 0.0, "{name}");
+                continue;
+            }
             nudge(network, &path, i, STEP);
             let above = loss(network, &x, &weights, &draws);
             nudge(network, &path, i, -2.0 * STEP);
@@ -186,6 +192,8 @@ fn every_layer<T: Float>() -> Vec<(&'static str, Sequential<T>, Vec<usize>)> {
         ("batch norm of volumes", one(BatchNorm::new(2)), vec![2, 2, 3, 2, 3]),
         ("layer norm", one(LayerNorm::new(70)), vec![3, 2, 70]),
         ("layer norm of two axes", one(LayerNorm::new([3, 5]).without_affine()), vec![4, 3, 5]),
+        ("dropout", one(Dropout::new(0.4)).layer(Dense::new(9, 2)), vec![5, 9]),
+        ("spatial dropout", one(SpatialDropout::new(0.4)), vec![2, 5, 3, 3]),
         ("flatten", one(Flatten).layer(Dense::new(12, 2)), vec![2, 3, 4]),
         ("residual", one(residual(3, 3, 1)).layer(residual(3, 4, 2)), vec![2, 3, 5, 6]),
         ("identity", one(Residual::new(Sequential::new())), vec![2, 3]),
@@ -200,6 +208,18 @@ fn every_layer<T: Float>() -> Vec<(&'static str, Sequential<T>, Vec<usize>)> {
 fn gradients_are_the_slopes() {
     for (name, design, shape) in every_layer() {
         check(name, design, &shape);
+    }
+}
+
+#[test]
+fn an_embedding_learns_from_its_words() {
+    let ids = ArrayD::from_shape_vec(IxDyn(&[2, 4]), vec![3.0, 0.0, 6.0, 3.0, 1.0, 5.0, 5.0, 5.0]).expect("a shape");
+    for padding in [false, true] {
+        let words = || if padding { Embedding::new(7, 3).padding(0) } else { Embedding::new(7, 3) };
+        let last = one(words()).layer(Dense::new(3, 2));
+        check_at("embedding", &mut last.build(1).expect("a network"), ids.clone(), false, padding);
+        let first = one(words().channels_first()).layer(Conv1d::new(3, 2, 2));
+        check_at("embedding, channels first", &mut first.build(1).expect("a network"), ids.clone(), false, padding);
     }
 }
 
