@@ -207,11 +207,13 @@ fn within(name: &str, error: Error) -> Error {
     if name.is_empty() { error } else { Error::other(format!("layer {name}"), error) }
 }
 
-fn view<'a, T: Float>(shape: &[usize], data: &'a [T]) -> Result<ArrayViewD<'a, T>> {
+/// A slice as an array of a shape.
+pub(super) fn view<'a, T: Float>(shape: &[usize], data: &'a [T]) -> Result<ArrayViewD<'a, T>> {
     ArrayViewD::from_shape(IxDyn(shape), data).map_err(|e| Error::other("shaping a layer's input", e))
 }
 
-fn view_mut<'a, T: Float>(shape: &[usize], data: &'a mut [T]) -> Result<ArrayViewMutD<'a, T>> {
+/// A slice as an array of a shape, to be written.
+pub(super) fn view_mut<'a, T: Float>(shape: &[usize], data: &'a mut [T]) -> Result<ArrayViewMutD<'a, T>> {
     ArrayViewMutD::from_shape(IxDyn(shape), data).map_err(|e| Error::other("shaping a layer's output", e))
 }
 

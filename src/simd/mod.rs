@@ -43,6 +43,8 @@ mod tiles;
 mod vector;
 #[cfg(feature = "nn")]
 mod vectorised;
+#[cfg(feature = "nn")]
+mod widened;
 
 pub(crate) use interleave::Interleave;
 pub use leaves::Kernels;
@@ -56,6 +58,8 @@ pub(crate) use tiles::{Plane, TileMut, Workers};
 pub(crate) use vectorised::has_small_lanes;
 #[cfg(feature = "nn")]
 pub(crate) use vectorised::vectorised;
+#[cfg(feature = "nn")]
+pub(crate) use widened::vectorised;
 
 use std::sync::OnceLock;
 

@@ -88,7 +88,7 @@ pub(super) fn group(channels: usize, groups: usize, name: &'static str) -> Resul
     if groups == 0 {
         return Err(Error::argument("groups", "at least 1", 0));
     }
-    if channels == 0 || channels % groups != 0 {
+    if channels == 0 || !channels.is_multiple_of(groups) {
         return Err(Error::argument(name, format!("a multiple of groups = {groups}, above 0"), channels));
     }
     Ok(channels / groups)

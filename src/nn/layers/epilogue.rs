@@ -73,7 +73,7 @@ vectorised! {
                     *y += b;
                 }
             }
-            activate(y, activation);
+            apply(y, activation);
         }
     }
 }
@@ -94,16 +94,17 @@ vectorised! {
                     for y in &mut *y {
                         *y += bias;
                     }
-                    activate(y, activation);
+                    apply(y, activation);
                 }
-                (None, activation) => activate(y, activation),
+                (None, activation) => apply(y, activation),
             }
         }
     }
 }
 
+/// Applies an activation in place.
 #[inline(always)]
-fn activate<T: Float>(y: &mut [T], activation: Option<Activation>) {
+pub(super) fn apply<T: Float>(y: &mut [T], activation: Option<Activation>) {
     match activation {
         Some(Activation::Relu) => {
             for y in y {
@@ -121,22 +122,33 @@ fn activate<T: Float>(y: &mut [T], activation: Option<Activation>) {
 
 /// Takes gradients back through the activation, in place.
 fn unfinish<T: Float>(y: &[T], dy: &mut [T], activation: Option<Activation>) {
-    let Some(function) = activation else { return };
-    share((y, dy), GRAIN, &|_, (y, dy)| deactivate(function, y, dy));
+    if activation.is_some() {
+        share((y, dy), GRAIN, &|_, (y, dy)| unfinish_part(y, dy, activation));
+    }
 }
 
 vectorised! {
-    fn deactivate<T: Float>(function: Activation, y: &[T], dy: &mut [T]) {
-        if function == Activation::Relu {
+    fn unfinish_part<T: Float>(y: &[T], dy: &mut [T], activation: Option<Activation>) {
+        unapply(y, dy, activation);
+    }
+}
+
+/// Takes gradients back through an activation whose slope follows from its value: only such are fused, and `x` is not
+/// there any more.
+#[inline(always)]
+pub(super) fn unapply<T: Float>(y: &[T], dy: &mut [T], activation: Option<Activation>) {
+    match activation {
+        Some(Activation::Relu) => {
             for (dy, &y) in dy.iter_mut().zip(y) {
                 *dy = if y > T::ZERO { *dy } else { T::ZERO };
             }
-        } else {
-            // Only functions whose slope follows from their value are fused: `x` is not there any more.
+        }
+        Some(function) => {
             for (dy, &y) in dy.iter_mut().zip(y) {
                 *dy *= function.slope(y, y);
             }
         }
+        None => {}
     }
 }
 

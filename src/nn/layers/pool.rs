@@ -129,7 +129,7 @@ impl<T: Float, const N: usize> Design<T> for AvgPool<N> {
 
 /// What becomes of the samples in a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Max,
     Average { padding_counts: bool },
 }
@@ -198,30 +198,39 @@ fn divisor<T: Float>(padding_counts: bool, walk: &Walk, samples: usize) -> T {
     T::from_f64(if padding_counts { walk.taps() } else { samples } as f64)
 }
 
+impl Kind {
+    /// Pools all planes.
+    pub(super) fn forward<T: Float>(self, walk: Walk, x: &ArrayViewD<'_, T>, y: ArrayViewMutD<'_, T>) -> Result<()> {
+        let (inputs, outputs) = (walk.inputs(), walk.outputs());
+        let planes = (rows(input(x)?, inputs), rows(output(y)?, outputs));
+        share(planes, GRAIN.div_ceil(inputs.max(1)), &|_, (x, y)| pool(self, &walk, x.data, y.data));
+        Ok(())
+    }
+
+    /// Takes the gradient of all planes back.
+    pub(super) fn backward<T: Float>(self, walk: Walk, pass: Backward<'_, T>) -> Result<()> {
+        let Some(dx) = pass.dx else { return Ok(()) };
+        let (inputs, outputs) = (walk.inputs(), walk.outputs());
+        let (x, y) = (rows(input(&pass.x)?, inputs), rows(input(&pass.y)?, outputs));
+        let dy = rows(dense("output gradient", pass.dy.as_slice())?, outputs);
+        let arrays = (x, y, dy, rows(output(dx)?, inputs));
+        share(arrays, GRAIN.div_ceil(inputs.max(1)), &|_, (x, y, dy, dx)| {
+            back(self, &walk, x.data, y.data, dy.data, dx.data);
+        });
+        Ok(())
+    }
+}
+
 impl<T: Float> Layer<T> for PoolLayer {
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>> {
         self.window.output_shape(input)
     }
 
     fn forward(&mut self, x: ArrayViewD<'_, T>, y: ArrayViewMutD<'_, T>, _: &mut Context<T>) -> Result<()> {
-        let (walk, kind) = (self.window.over(x.shape())?, self.kind);
-        let (inputs, outputs) = (walk.inputs(), walk.outputs());
-        share((rows(input(&x)?, inputs), rows(output(y)?, outputs)), GRAIN.div_ceil(inputs.max(1)), &|_, (x, y)| {
-            pool(kind, &walk, x.data, y.data);
-        });
-        Ok(())
+        self.kind.forward(self.window.over(x.shape())?, &x, y)
     }
 
     fn backward(&mut self, pass: Backward<'_, T>, _: &mut Context<T>) -> Result<()> {
-        let Some(dx) = pass.dx else { return Ok(()) };
-        let (walk, kind) = (self.window.over(pass.x.shape())?, self.kind);
-        let (inputs, outputs) = (walk.inputs(), walk.outputs());
-        let (x, y) = (rows(input(&pass.x)?, inputs), rows(input(&pass.y)?, outputs));
-        let dy = rows(dense("output gradient", pass.dy.as_slice())?, outputs);
-        let arrays = (x, y, dy, rows(output(dx)?, inputs));
-        share(arrays, GRAIN.div_ceil(inputs.max(1)), &|_, (x, y, dy, dx)| {
-            back(kind, &walk, x.data, y.data, dy.data, dx.data);
-        });
-        Ok(())
+        self.kind.backward(self.window.over(pass.x.shape())?, pass)
     }
 }

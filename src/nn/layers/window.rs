@@ -39,6 +39,9 @@ impl Window {
         let mut output = input.to_vec();
         for (axis, extent) in output[2..].iter_mut().enumerate() {
             let (window, padding) = (self.window[axis], self.padding[axis]);
+            if *extent == 0 {
+                return Err(Error::argument("input", format!("at least one sample on axis {axis}"), 0));
+            }
             let padded = extent.checked_add(2 * padding).ok_or_else(|| Error::overflow("the padded input"))?;
             if padded < window {
                 return Err(Error::KernelTooLong { axis, kernel: window, input: padded });
@@ -51,7 +54,7 @@ impl Window {
     /// The windows over an input of this shape.
     pub(super) fn over(&self, input: &[usize]) -> Result<Walk> {
         let output = self.output_shape(input)?;
-        let mut axes = [Axis { input: 1, output: 1, window: 1, stride: 1, padding: 0 }; 3];
+        let mut axes = [Axis::NONE; 3];
         let rank = self.window.len();
         for (axis, place) in axes[3 - rank..].iter_mut().enumerate() {
             let (window, stride, padding) = (self.window[axis], self.stride[axis], self.padding[axis]);
@@ -61,6 +64,7 @@ impl Window {
     }
 }
 
+/// An axis of windows; those of stride 0 lie so that they cover the axis.
 #[derive(Clone, Copy, Debug)]
 struct Axis {
     input: usize,
@@ -71,9 +75,15 @@ struct Axis {
 }
 
 impl Axis {
+    /// One that is not there.
+    const NONE: Self = Self { input: 1, output: 1, window: 1, stride: 1, padding: 0 };
+
     /// The samples of a window.
     #[inline(always)]
     fn samples(&self, output: usize) -> Range<usize> {
+        if self.stride == 0 {
+            return output * self.input / self.output..((output + 1) * self.input).div_ceil(self.output);
+        }
         let start = output * self.stride;
         start.saturating_sub(self.padding)..(start + self.window).saturating_sub(self.padding).min(self.input)
     }
@@ -86,6 +96,16 @@ pub(super) struct Walk {
 }
 
 impl Walk {
+    /// As many windows as `output` says, that cover their axes: number `i` of `m` reaches from `i n / m` to
+    /// `(i + 1) n / m`, rounded outwards.
+    pub(super) fn covering(input: &[usize], output: &[usize]) -> Self {
+        let mut axes = [Axis::NONE; 3];
+        for ((place, &input), &output) in axes.iter_mut().rev().zip(input.iter().rev()).zip(output.iter().rev()) {
+            *place = Axis { input, output, window: 0, stride: 0, padding: 0 };
+        }
+        Self { axes }
+    }
+
     /// Samples of a plane.
     pub(super) fn inputs(&self) -> usize {
         volume(&self.axes.map(|axis| axis.input))
