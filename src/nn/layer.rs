@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayViewD, ArrayViewMutD};
 
-use super::{Activation, Context, Float, Random, Visitor};
+use super::{Activation, Context, Float, Random, Visitor, Window};
 use crate::error::{Error, Result};
 
 /// The arrays of a backward pass. All are in standard layout: [`ArrayViewD::as_slice`] gives them whole.
@@ -99,6 +99,18 @@ pub trait Layer<T: Float>: Send {
 
     /// The activation that the layer is, which the layer before may [take in](Self::fuse).
     fn activation(&self) -> Option<Activation> {
+        None
+    }
+
+    /// Takes the max pooling that follows into the layer, and says whether it has; a layer may refuse.
+    fn fuse_max_pool(&mut self, window: &Window) -> bool {
+        let _ = window;
+        false
+    }
+
+    /// The windows of the max pooling that the layer is, which the layer before may
+    /// [take in](Self::fuse_max_pool).
+    fn max_pool(&self) -> Option<&Window> {
         None
     }
 

@@ -94,15 +94,19 @@ impl<T: Float> Design<T> for Sequential<T> {
     }
 }
 
-/// Lets layers take in the activations right behind them.
+/// Lets layers take in the activations and the max pooling behind them.
 fn fuse<T: Float>(links: &mut [Link<T>]) {
-    for i in 1..links.len() {
+    let mut host: Option<usize> = None;
+    for i in 0..links.len() {
         let (before, behind) = links.split_at_mut(i);
-        if let (Some(layer), Some(link)) = (before.last_mut(), behind.first_mut())
-            && !layer.absorbed
-            && let Some(activation) = link.layer.activation()
-        {
-            link.absorbed = layer.layer.fuse(activation);
+        let Some(link) = behind.first_mut() else { continue };
+        let host_layer = host.and_then(|host| before.get_mut(host)).map(|host| &mut host.layer);
+        link.absorbed = host_layer.is_some_and(|host| {
+            link.layer.activation().is_some_and(|activation| host.fuse(activation))
+                || link.layer.max_pool().is_some_and(|window| host.fuse_max_pool(window))
+        });
+        if !link.absorbed {
+            host = Some(i);
         }
     }
 }

@@ -1,5 +1,9 @@
 //! Elementwise work, shared among threads: the same pieces and the same bits whatever their number.
 
+use std::sync::{Mutex, PoisonError};
+
+use crate::error::Result;
+
 /// Elements below which a piece of work is not divided further.
 pub(super) const GRAIN: usize = 1 << 14;
 
@@ -53,6 +57,25 @@ impl<S: Split> Split for Rows<S> {
     }
 }
 
+/// A stretch of `width` elements for each `grain` items of the others, the last of which may be fewer.
+pub(super) struct Blocks<S> {
+    pub(super) data: S,
+    pub(super) width: usize,
+    pub(super) grain: usize,
+}
+
+impl<S: Split> Split for Blocks<S> {
+    fn items(&self) -> usize {
+        self.data.items().checked_div(self.width).unwrap_or(0) * self.grain
+    }
+
+    fn split(self, at: usize) -> (Self, Self) {
+        let Self { data, width, grain } = self;
+        let (a, b) = data.split(at / grain * width);
+        (Self { data: a, width, grain }, Self { data: b, width, grain })
+    }
+}
+
 macro_rules! tuple {
     ($($name:ident $index:tt),*) => {
         impl<$($name: Split),*> Split for ($($name,)*) {
@@ -75,6 +98,17 @@ tuple!(A 0, B 1, C 2, D 3, E 4);
 /// Runs `work` on pieces of no more than `grain` items, which it is told the first of.
 pub(super) fn share<S: Split>(all: S, grain: usize, work: &(impl Fn(usize, S) + Sync)) {
     divide(0, all, grain.max(1), work);
+}
+
+/// As [`share`], for work that may fail: one of the errors, where there are several.
+pub(super) fn try_share<S: Split>(all: S, grain: usize, work: &(impl Fn(usize, S) -> Result<()> + Sync)) -> Result<()> {
+    let failed = Mutex::new(None);
+    share(all, grain, &|first, piece| {
+        if let Err(error) = work(first, piece) {
+            *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        }
+    });
+    failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
 }
 
 fn divide<S: Split>(first: usize, piece: S, grain: usize, work: &(impl Fn(usize, S) + Sync)) {
@@ -103,7 +137,6 @@ fn both(a: impl FnOnce(), b: impl FnOnce()) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Mutex;
 
     #[test]
     fn every_item_is_met_once_and_knows_its_place() {

@@ -209,8 +209,8 @@ impl<T: Element> Execute<T> for WeightPatches {
     }
 
     fn takes_non_finite(&self) -> bool {
-        // A gradient would be multiplied with zeros outside the input.
-        false
+        // Outside the input a gradient would be multiplied with zeros.
+        !self.problem.reads_outside()
     }
 
     fn pack(&self, _: View<'_, T>, _: &mut [Line], _: &mut Workers<'_>) {}

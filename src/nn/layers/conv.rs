@@ -2,10 +2,11 @@
 
 use ndarray::{ArrayViewD, ArrayViewMutD};
 
+use super::conv_pool::Pooling;
 use super::epilogue::Epilogue;
 use super::options::conv_setters;
 use super::passes::Planned;
-use super::{Activation, ConvOptions, Extents};
+use super::{Activation, ConvOptions, Extents, Window};
 use crate::error::{Error, Result};
 use crate::nn::layer::{dense, input, output, volume};
 use crate::nn::{Backward, Context, Design, Float, Init, Layer, Parameter, Random, Visitor};
@@ -78,6 +79,7 @@ impl<T: Float, const N: usize> Design<T> for Conv<N> {
             options,
             weight,
             epilogue: Epilogue::new(bias),
+            pooling: None,
             planned: Planned::new(),
         }))
     }
@@ -100,16 +102,13 @@ struct ConvLayer<T> {
     options: ConvOptions,
     weight: Parameter<T>,
     epilogue: Epilogue<T>,
+    pooling: Option<Pooling<T>>,
     planned: Planned<T>,
 }
 
-fn problem<T: Float>(
-    input: &[usize],
-    channels: usize,
-    weight: &Parameter<T>,
-    options: &ConvOptions,
-) -> Result<Problem> {
-    match (input, weight.value.shape()) {
+/// The forward pass of an input and a weight of these shapes.
+fn problem(input: &[usize], channels: usize, weight: &[usize], options: &ConvOptions) -> Result<Problem> {
+    match (input, weight) {
         ([_, given, ..], [outputs, _, kernel @ ..]) if *given == channels => {
             options.problem(input, *outputs, kernel)?.build()
         }
@@ -123,28 +122,47 @@ impl<T: Float> Layer<T> for ConvLayer<T> {
             let expected = format!("(batch, {}) and {} spatial axes", self.in_channels, self.kernel.len());
             return Err(Error::argument("input", expected, format!("shape {input:?}")));
         }
-        Ok(problem(input, self.in_channels, &self.weight, &self.options)?.output_shape())
+        let sums = problem(input, self.in_channels, self.weight.value.shape(), &self.options)?.output_shape();
+        self.pooling.as_ref().map_or(Ok(sums.clone()), |pooling| pooling.output_shape(&sums))
     }
 
     fn forward(&mut self, x: ArrayViewD<'_, T>, y: ArrayViewMutD<'_, T>, context: &mut Context<T>) -> Result<()> {
-        let Self { in_channels, options, weight, epilogue, planned, .. } = self;
-        let passes = planned.of(x.shape(), || problem(x.shape(), *in_channels, weight, options))?;
-        let (x, y) = (input(&x)?, output(y)?);
-        passes.run(Pass::Forward, x, weight.values()?, y, context)?;
-        let (channels, plane) = (passes.problem().out_channels(), plane(passes.problem()));
+        let Self { in_channels, options, weight, epilogue, pooling, planned, .. } = self;
+        let make = |shape: &[usize]| problem(shape, *in_channels, weight.value.shape(), options);
+        let (channels, plane) = (y.shape()[1], volume(&y.shape()[2..]));
+        let (shape, y) = (x.shape(), output(y)?);
+        let x = input(&x)?;
+        match pooling {
+            Some(pooling) => pooling.forward(planned, make, (shape, x), weight.values()?, y, context)?,
+            None => planned.of(shape, || make(shape))?.run(Pass::Forward, x, weight.values()?, y, context)?,
+        }
         epilogue.forward(y, channels, plane)
     }
 
     fn backward(&mut self, pass: Backward<'_, T>, context: &mut Context<T>) -> Result<()> {
-        let Self { in_channels, options, weight, epilogue, planned, .. } = self;
-        let passes = planned.of(pass.x.shape(), || problem(pass.x.shape(), *in_channels, weight, options))?;
+        let Self { in_channels, kernel, options, weight, epilogue, pooling, planned } = self;
+        let (shape, plane) = (pass.x.shape(), volume(&pass.y.shape()[2..]));
+        let (x, dx) = (input(&pass.x)?, pass.dx.map(output).transpose()?);
         let dy = dense("output gradient", pass.dy.into_slice())?;
-        epilogue.backward(input(&pass.y)?, dy, plane(passes.problem()), context)?;
-        if weight.trainable {
-            passes.run(Pass::WeightGradient, input(&pass.x)?, dy, weight.slices_mut()?.1, context)?;
+        epilogue.backward(input(&pass.y)?, dy, plane, context)?;
+        // The problem needs the weight's shape only, which is had beside its slices.
+        let [outputs, inputs] = [0, 1].map(|axis| weight.value.shape()[axis]);
+        let make = |shape: &[usize]| {
+            let weight: Vec<usize> = [outputs, inputs].into_iter().chain(kernel.iter().copied()).collect();
+            problem(shape, *in_channels, &weight, options)
+        };
+        let trainable = weight.trainable;
+        let (weight, gradient) = weight.slices_mut()?;
+        let gradient = trainable.then_some(gradient);
+        if let Some(pooling) = pooling {
+            return pooling.backward(planned, make, (shape, x), weight, dy, gradient, dx, context);
         }
-        match pass.dx {
-            Some(dx) => passes.run(Pass::InputGradient, dy, weight.values()?, output(dx)?, context),
+        let passes = planned.of(shape, || make(shape))?;
+        if let Some(gradient) = gradient {
+            passes.run(Pass::WeightGradient, x, dy, gradient, context)?;
+        }
+        match dx {
+            Some(dx) => passes.run(Pass::InputGradient, dy, weight, dx, context),
             None => Ok(()),
         }
     }
@@ -157,9 +175,12 @@ impl<T: Float> Layer<T> for ConvLayer<T> {
     fn fuse(&mut self, activation: Activation) -> bool {
         self.epilogue.fuse(activation)
     }
-}
 
-/// Outputs of a channel.
-fn plane(problem: &Problem) -> usize {
-    problem.axes().iter().map(|axis| axis.output()).product()
+    fn fuse_max_pool(&mut self, window: &Window) -> bool {
+        if self.pooling.is_none() && window.rank() == self.kernel.len() {
+            self.pooling = Pooling::new(window);
+            return self.pooling.is_some();
+        }
+        false
+    }
 }

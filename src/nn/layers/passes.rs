@@ -5,8 +5,9 @@ use crate::nn::{Context, Float};
 use crate::plan::Plan;
 use crate::problem::{Pass, Problem};
 
-/// Shapes of input that a layer keeps its plans for: a batch, the last batch, a batch of evaluation, and its last.
-const KEPT: usize = 4;
+/// Shapes of input that a layer keeps its plans for: a batch, the last batch, those of evaluation, and parts of all of
+/// them.
+const KEPT: usize = 8;
 
 /// The plans of a layer, for one shape of input.
 #[derive(Debug)]
@@ -33,16 +34,20 @@ impl<T: Float> Passes<T> {
         result: &mut [T],
         context: &mut Context<T>,
     ) -> Result<()> {
+        self.plan(pass, context)?.run(first, second, result, context.workspace())
+    }
+
+    /// The plan of one of the passes.
+    pub(super) fn plan(&mut self, pass: Pass, context: &mut Context<T>) -> Result<&Plan<T>> {
         let slot = match pass {
             Pass::Forward => &mut self.forward,
             Pass::InputGradient => &mut self.input_gradient,
             Pass::WeightGradient => &mut self.weight_gradient,
         };
-        let plan = match slot {
-            Some(plan) => plan,
-            None => slot.insert(context.plan(&self.problem.with_pass(pass))?),
-        };
-        plan.run(first, second, result, context.workspace())
+        match slot {
+            Some(plan) => Ok(plan),
+            None => Ok(slot.insert(context.plan(&self.problem.with_pass(pass))?)),
+        }
     }
 }
 

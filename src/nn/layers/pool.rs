@@ -233,4 +233,7 @@ impl<T: Float> Layer<T> for PoolLayer {
     fn backward(&mut self, pass: Backward<'_, T>, _: &mut Context<T>) -> Result<()> {
         self.kind.backward(self.window.over(pass.x.shape())?, pass)
     }
+    fn max_pool(&self) -> Option<&Window> {
+        (self.kind == Kind::Max).then_some(&self.window)
+    }
 }

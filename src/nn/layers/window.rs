@@ -7,9 +7,9 @@ use crate::error::{Error, Result};
 use crate::nn::Float;
 use crate::nn::layer::volume;
 
-/// The windows of a pooling layer.
+/// The windows of a pooling layer: their extents, steps and padding.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Window {
+pub struct Window {
     window: Vec<usize>,
     stride: Vec<usize>,
     padding: Vec<usize>,
@@ -28,6 +28,16 @@ impl Window {
             signed("window", window.max(stride))?;
         }
         Ok(Self { window, stride, padding })
+    }
+
+    /// Spatial axes.
+    pub(super) fn rank(&self) -> usize {
+        self.window.len()
+    }
+
+    /// Positions of a window, the padding's among them.
+    pub(super) fn taps(&self) -> usize {
+        self.window.iter().fold(1, |taps, &n| taps.saturating_mul(n))
     }
 
     pub(super) fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>> {
@@ -192,6 +202,97 @@ impl Walk {
 
 fn planes<T>(x: &[T], height: Axis, width: Axis) -> impl Iterator<Item = &[T]> {
     x.chunks_exact(height.input * width.input)
+}
+
+/// A max pooling's choice: the place of the largest sample among those of its window, in their order.
+pub(super) type Choice = u8;
+
+/// Samples of a window that choices can tell apart.
+pub(super) const CHOICES: usize = 1 << Choice::BITS;
+
+impl Walk {
+    /// The largest of each window, and which it is.
+    #[inline(always)]
+    pub(super) fn choose<T: Float>(&self, x: &[T], y: &mut [T], choices: &mut [Choice]) {
+        if self.is_pairs() {
+            return self.pairs_choose(x, y, choices);
+        }
+        self.each(|at, places| {
+            let (mut most, mut choice, mut place): (T, Choice, Choice) = (T::NEG_INFINITY, 0, 0);
+            places.for_each(|from| {
+                let value = x[from];
+                // The first of several, NaN before numbers.
+                if (value > most) | (value.is_nan() & !most.is_nan()) {
+                    (most, choice) = (value, place);
+                }
+                place = place.wrapping_add(1);
+            });
+            (y[at], choices[at]) = (most, choice);
+        });
+    }
+
+    /// Gives each window's gradient to the sample chosen, and zero to the others.
+    #[inline(always)]
+    pub(super) fn unchoose<T: Float>(&self, choices: &[Choice], dy: &[T], dx: &mut [T]) {
+        if self.is_pairs() {
+            return self.pairs_unchoose(choices, dy, dx);
+        }
+        dx.fill(T::ZERO);
+        self.each(|at, places| {
+            let mut place: Choice = 0;
+            places.for_each(|from| {
+                if place == choices[at] {
+                    dx[from] += dy[at];
+                }
+                place = place.wrapping_add(1);
+            });
+        });
+    }
+
+    #[inline(always)]
+    fn pairs_choose<T: Float>(&self, x: &[T], y: &mut [T], choices: &mut [Choice]) {
+        let [_, height, width] = self.axes;
+        let outputs = height.output * width.output;
+        let written = y.chunks_exact_mut(outputs).zip(choices.chunks_exact_mut(outputs));
+        for (x, (y, choices)) in planes(x, height, width).zip(written) {
+            let rows = y.chunks_exact_mut(width.output).zip(choices.chunks_exact_mut(width.output));
+            for (x, (y, choices)) in x.chunks_exact(2 * width.input).zip(rows) {
+                let (upper, lower) = x.split_at(width.input);
+                let pairs = upper.as_chunks::<2>().0.iter().zip(lower.as_chunks::<2>().0);
+                for ((y, choice), (a, b)) in y.iter_mut().zip(choices).zip(pairs) {
+                    let better = |value: T, most: T| (value > most) | (value.is_nan() & !most.is_nan());
+                    let pick = |(most, choice), value: T, this| {
+                        if better(value, most) { (value, this) } else { (most, choice) }
+                    };
+                    let best = pick(pick(pick((a[0], 0), a[1], 1), b[0], 2), b[1], 3);
+                    (*y, *choice) = best;
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn pairs_unchoose<T: Float>(&self, choices: &[Choice], dy: &[T], dx: &mut [T]) {
+        let [_, height, width] = self.axes;
+        let outputs = height.output * width.output;
+        let given = choices.chunks_exact(outputs).zip(dy.chunks_exact(outputs));
+        for (dx, (choices, dy)) in dx.chunks_exact_mut(height.input * width.input).zip(given) {
+            let rows = choices.chunks_exact(width.output).zip(dy.chunks_exact(width.output));
+            for (dx, (choices, dy)) in dx.chunks_exact_mut(2 * width.input).zip(rows) {
+                let (upper, lower) = dx.split_at_mut(width.input);
+                let to = upper.as_chunks_mut::<2>().0.iter_mut().zip(lower.as_chunks_mut::<2>().0);
+                for ((a, b), (&choice, &dy)) in to.zip(choices.iter().zip(dy)) {
+                    let give = |place| if choice == place { dy } else { T::ZERO };
+                    (*a, *b) = ([give(0), give(1)], [give(2), give(3)]);
+                }
+                if width.input % 2 == 1 {
+                    upper[width.input - 1] = T::ZERO;
+                    lower[width.input - 1] = T::ZERO;
+                }
+            }
+            dx[2 * height.output * width.input..].fill(T::ZERO);
+        }
+    }
 }
 
 /// The larger of two, and NaN where one is.

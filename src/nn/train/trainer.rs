@@ -1,7 +1,6 @@
 //! The training loop.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::time::Instant;
 
 use ndarray::{ArrayD, ArrayViewMutD, Axis, IxDyn};
@@ -10,9 +9,9 @@ use super::checkpoint::Progress;
 use super::{Batch, Callback, Epoch, Flow, Metrics, Outline};
 use crate::error::{Error, Result};
 use crate::nn::data::{Dataset, Targets};
-use crate::nn::layer::volume;
+use crate::nn::layer::{dense, volume};
 use crate::nn::weights::Tensors;
-use crate::nn::work::{rows, share};
+use crate::nn::work::{rows, try_share};
 use crate::nn::{Float, Loss, Mode, Network, Optimizer, Random};
 
 /// When a training ends before its last epoch, judged on the validation samples: by accuracy where there are classes,
@@ -309,24 +308,18 @@ fn load<T: Float>(network: &mut Network<T>, data: &dyn Dataset<T>, indices: &[us
     let shape: Vec<usize> = std::iter::once(indices.len()).chain(data.sample_shape().iter().copied()).collect();
     let width = volume(data.sample_shape());
     let input = network.input(&shape)?;
-    let Some(input) = input.into_slice() else { return Ok(()) };
-    let failed = Mutex::new(None);
-    share((indices, rows(input, width)), 8, &|_, (indices, samples)| {
-        for (&index, sample) in indices.iter().zip(samples.data.chunks_exact_mut(width.max(1))) {
+    let input = dense("input", input.into_slice())?;
+    try_share((indices, rows(input, width)), SAMPLES, &|_, (indices, samples)| {
+        indices.iter().zip(samples.data.chunks_exact_mut(width.max(1))).try_for_each(|(&index, sample)| {
             let sample = ArrayViewMutD::from_shape(IxDyn(data.sample_shape()), sample)
-                .map_err(|e| Error::other("shaping a sample", e));
-            if let Err(error) = sample.and_then(|sample| data.read(index, draw, sample))
-                && let Ok(mut failed) = failed.lock()
-            {
-                *failed = Some(error);
-            }
-        }
-    });
-    match failed.into_inner() {
-        Ok(Some(error)) => Err(error),
-        _ => Ok(()),
-    }
+                .map_err(|e| Error::other("shaping a sample", e))?;
+            data.read(index, draw, sample)
+        })
+    })
 }
+
+/// Samples that a thread reads at once.
+const SAMPLES: usize = 8;
 
 /// The targets of some samples, into memory that is there.
 fn gather<T: Float>(targets: &Targets<T>, indices: &[usize], to: &mut Targets<T>) {
