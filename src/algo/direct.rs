@@ -125,11 +125,6 @@ impl PhaseBlock {
     pub(super) fn pitch(&self, axis: usize) -> usize {
         self.block.axes[axis].pitch
     }
-
-    /// From the first of `count` results to behind the last.
-    pub(super) fn extent_of(&self, count: &[usize]) -> usize {
-        1 + self.block.axes.iter().zip(count).map(|(a, &n)| (n - 1) * a.pitch).sum::<usize>()
-    }
 }
 
 impl Direct {

@@ -15,8 +15,15 @@
 //!
 //! # The dot products
 //!
-//! `out[i] += Σ_j gradient[j] · source[offsets[i] + j]`, several offsets at once, so that a load of the gradient serves
-//! them all.
+//! Of rows of several gradients with rows of one source, at several offsets,
+//!
+//! ```text
+//! out[c][i] += Σ_r Σ_j gradient[c · channel + r · pitch + j] · source[offsets[i] + r · source_pitch + j]     j < width
+//! ```
+//!
+//! lane by lane: the sums stay in as many lanes as a register has, so that rows and blocks without number are added up
+//! before the lanes are. A tile of gradients and offsets is kept in registers; the rest of a row is a register that is
+//! loaded in part, so that nothing beyond the rows is touched.
 
 use num_complex::Complex;
 
@@ -69,11 +76,18 @@ pub struct Product<'a, T> {
 
 /// The arguments of some dot products; see the [module](self).
 pub struct Dots<'a, T> {
-    /// A multiple of the lanes long.
     pub(crate) gradient: &'a [T],
+    /// Gradients, and from one to the next.
+    pub(crate) channels: usize,
+    pub(crate) channel: usize,
     pub(crate) source: &'a [T],
     pub(crate) offsets: &'a Offsets,
-    /// One sum for each offset, added to.
+    /// Rows, and from one to the next in a gradient and in the source.
+    pub(crate) rows: usize,
+    pub(crate) pitches: [usize; 2],
+    /// Elements of a row, at least one.
+    pub(crate) width: usize,
+    /// A register's lanes for each gradient and offset, added to.
     pub(crate) out: &'a mut [T],
 }
 
@@ -107,7 +121,7 @@ macro_rules! kernels {
 
             fn dots(isa: Isa, call: Dots<'_, Self>) {
                 call.check(Self::lanes(isa));
-                dispatch!(isa, call, Dots<$t> => dots, $avx512, $avx2, $lanes)
+                dispatch!(isa, call, Dots<$t> => dots, $avx512, $avx2, $lanes; 4, 2)
             }
         }
     )*};
@@ -135,12 +149,12 @@ impl<T> Product<'_, T> {
 impl<T> Dots<'_, T> {
     /// Everything that the loops take on trust.
     fn check(&self, lanes: usize) {
-        assert!(self.gradient.len().is_multiple_of(lanes), "the gradient is whole registers");
-        assert!(
-            self.offsets.largest + self.gradient.len() <= self.source.len(),
-            "the source reaches as far as the offsets"
-        );
-        assert!(self.out.len() == self.offsets.len(), "a sum for each offset");
+        let Self { channels, channel, rows, pitches, width, .. } = *self;
+        assert!(channels > 0 && rows > 0 && width > 0, "something to sum");
+        let [end, source_end] = pitches.map(|pitch| (rows - 1) * pitch + width);
+        assert!((channels - 1) * channel + end <= self.gradient.len(), "the gradients hold their rows");
+        assert!(self.offsets.largest + source_end <= self.source.len(), "the source reaches as far as the offsets");
+        assert!(self.out.len() == channels * self.offsets.len() * lanes, "lanes for each gradient and offset");
     }
 }
 
@@ -222,53 +236,95 @@ unsafe fn tile<V: Vector, const M: usize, const N: usize>(call: &Product<'_, V::
     N
 }
 
+/// `MANY` is how many gradients a tile takes where there are as many.
+///
 /// # Safety
 /// The call has been [checked](Dots::check), and the machine has `V`'s instruction set.
 #[inline(always)]
-unsafe fn dots<V: Vector>(call: Dots<'_, V::Lane>)
-where
-    V::Lane: std::ops::AddAssign,
-{
-    let mut done = 0;
-    while done < call.offsets.len() {
-        // SAFETY: as many offsets are left.
-        done += unsafe {
-            match call.offsets.len() - done {
-                8.. => some_dots::<V, 8>(&call, done),
-                4.. => some_dots::<V, 4>(&call, done),
-                _ => some_dots::<V, 1>(&call, done),
-            }
+unsafe fn dots<V: Vector, const MANY: usize>(call: Dots<'_, V::Lane>) {
+    let mut channel = 0;
+    while channel < call.channels {
+        let mut offset = 0;
+        let gradients = match call.channels - channel {
+            4.. if MANY == 4 => 4,
+            2.. => 2,
+            _ => 1,
         };
+        while offset < call.offsets.len() {
+            let at = [channel, offset];
+            // SAFETY: as many gradients and offsets are left.
+            offset += unsafe {
+                match (gradients, call.offsets.len() - offset) {
+                    (4, 6..) => some_dots::<V, 4, 6>(&call, at),
+                    (4, 3..) => some_dots::<V, 4, 3>(&call, at),
+                    (4, _) => some_dots::<V, 4, 1>(&call, at),
+                    (2, 4..) => some_dots::<V, 2, 4>(&call, at),
+                    (2, 2..) => some_dots::<V, 2, 2>(&call, at),
+                    (2, _) => some_dots::<V, 2, 1>(&call, at),
+                    (_, 8..) => some_dots::<V, 1, 8>(&call, at),
+                    (_, 4..) => some_dots::<V, 1, 4>(&call, at),
+                    (_, _) => some_dots::<V, 1, 1>(&call, at),
+                }
+            };
+        }
+        channel += gradients;
     }
 }
 
-/// The dot products of `N` offsets from the `first` on; returns `N`.
+/// The dot products of `M` gradients at `N` offsets, from those `at` which it is on; returns `N`.
 ///
 /// # Safety
-/// As [`dots`]; there are as many offsets.
+/// As [`dots`]; there are as many.
 #[inline(always)]
-unsafe fn some_dots<V: Vector, const N: usize>(call: &Dots<'_, V::Lane>, first: usize) -> usize
-where
-    V::Lane: std::ops::AddAssign,
-{
-    // SAFETY: `check` has seen that the gradient's length from the largest offset on lies within the
-    // source, that the gradient is whole registers, and that there is a sum for each offset, which nothing else
+unsafe fn some_dots<V: Vector, const M: usize, const N: usize>(call: &Dots<'_, V::Lane>, at: [usize; 2]) -> usize {
+    let [channel, offset] = at;
+    let (whole, rest) = (call.width / V::LANES, call.width % V::LANES);
+    // SAFETY: `check` has seen that the rows of all gradients lie within theirs, that the same rows from the largest
+    // offset on lie within the source, and that there are lanes for each gradient and offset, which nothing else
     // borrows.
     unsafe {
-        let (gradient, out) = (call.gradient.as_ptr(), call.out.as_ptr().cast_mut().add(first));
-        let mut from = [call.source.as_ptr(); N];
-        for n in 0..N {
-            from[n] = from[n].add(call.offsets.values[first + n]);
-        }
-        let mut sums = [V::zero(); N];
-        for j in (0..call.gradient.len()).step_by(V::LANES) {
-            let weight = V::load(gradient.add(j)).weights();
+        let mut gradients = [call.gradient.as_ptr(); M];
+        let mut sources = [call.source.as_ptr(); N];
+        let out = call.out.as_ptr().cast_mut().add((channel * call.offsets.len() + offset) * V::LANES);
+        let pitch = call.offsets.len() * V::LANES;
+        let mut sums = [[V::zero(); N]; M];
+        for m in 0..M {
+            gradients[m] = gradients[m].add((channel + m) * call.channel);
             for n in 0..N {
-                sums[n] = V::load(from[n].add(j)).mul_add(weight, sums[n]);
+                sums[m][n] = V::load(out.add(m * pitch + n * V::LANES));
             }
         }
         for n in 0..N {
-            *out.add(n) += sums[n].sum();
+            sources[n] = sources[n].add(call.offsets.values[offset + n]);
+        }
+        for row in 0..call.rows {
+            let [from, source] = call.pitches.map(|pitch| row * pitch);
+            // A macro, since closures are not compiled for the instruction set for certain.
+            macro_rules! add {
+                ($j:expr, $load:ident $(, $count:expr)?) => {
+                    let mut weights = [V::$load(gradients[0].add(from + $j) $(, $count)?).weights(); M];
+                    for m in 1..M {
+                        weights[m] = V::$load(gradients[m].add(from + $j) $(, $count)?).weights();
+                    }
+                    for n in 0..N {
+                        let x = V::$load(sources[n].add(source + $j) $(, $count)?);
+                        for m in 0..M {
+                            sums[m][n] = x.mul_add(weights[m], sums[m][n]);
+                        }
+                    }
+                };
+            }
+            for j in 0..whole {
+                add!(j * V::LANES, load);
+            }
+            if rest > 0 {
+                add!(whole * V::LANES, load_first, rest);
+            }
+        }
+        for m in 0..M {
+            for n in 0..N {
+                sums[m][n].store(out.add(m * pitch + n * V::LANES));
+            }
         }
     }
     N

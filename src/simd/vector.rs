@@ -252,7 +252,10 @@ pub(super) mod avx2 {
         _mm256_fmaddsub_ps,
         _mm256_permute_ps::<0xb1>,
         _mm256_moveldup_ps,
-        _mm256_movehdup_ps
+        _mm256_movehdup_ps,
+        mask_load_ps,
+        mask_store_ps,
+        u8
     );
     x86_vectors!(
         F64,
@@ -270,8 +273,60 @@ pub(super) mod avx2 {
         _mm256_fmaddsub_pd,
         _mm256_permute_pd::<0x5>,
         _mm256_movedup_pd,
-        _mm256_permute_pd::<0xf>
+        _mm256_permute_pd::<0xf>,
+        mask_load_pd,
+        mask_store_pd,
+        u8
     );
+
+    /// Loads and stores by a bit a lane, as AVX-512 has them.
+    macro_rules! masked {
+        ($load:ident, $store:ident, $t:ty, $register:ty, $lanes:ident, $by_lanes:ident, $by_lanes_store:ident) => {
+            /// # Safety
+            /// The machine has AVX2, and the lanes of `mask` are valid.
+            #[inline(always)]
+            unsafe fn $load(mask: u8, from: *const $t) -> $register {
+                // SAFETY: the caller's promise.
+                unsafe { $by_lanes(from, $lanes(mask)) }
+            }
+
+            /// # Safety
+            /// The machine has AVX2, and the lanes of `mask` are valid.
+            #[inline(always)]
+            unsafe fn $store(to: *mut $t, mask: u8, value: $register) {
+                // SAFETY: the caller's promise.
+                unsafe { $by_lanes_store(to, $lanes(mask), value) }
+            }
+        };
+    }
+    masked!(mask_load_ps, mask_store_ps, f32, __m256, eight, _mm256_maskload_ps, _mm256_maskstore_ps);
+    masked!(mask_load_pd, mask_store_pd, f64, __m256d, four, _mm256_maskload_pd, _mm256_maskstore_pd);
+
+    /// All bits of the lanes whose bit is set.
+    ///
+    /// # Safety
+    /// The machine has AVX2.
+    #[inline(always)]
+    unsafe fn eight(mask: u8) -> __m256i {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let bits = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+            _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(mask.into()), bits), bits)
+        }
+    }
+
+    /// All bits of the lanes whose bit is set.
+    ///
+    /// # Safety
+    /// The machine has AVX2.
+    #[inline(always)]
+    unsafe fn four(mask: u8) -> __m256i {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let bits = _mm256_setr_epi64x(1, 2, 4, 8);
+            _mm256_cmpeq_epi64(_mm256_and_si256(_mm256_set1_epi64x(mask.into()), bits), bits)
+        }
+    }
 }
 
 /// Lanes as an array, which the compiler vectorises for the target's baseline: NEON on AArch64, SSE2 on x86-64.

@@ -1,27 +1,29 @@
-//! Dot products of the output gradient with the input, both gathered with the same pitch, one for every tap.
-//!
-//! The gaps between the gradient's rows hold zeros, so that a whole box is one run.
+//! Dot products of rows of the output gradient, where they lie, with rows of a gathered block of the input, one for
+//! every tap.
 
-use super::{Boxes, in_parts};
+use super::{Boxes, OutputBox, in_parts};
 use crate::algo::cost::{Estimate, running_sum_error};
-use crate::algo::definition::Definition;
 use crate::algo::direct::{PhaseBlock, SECONDS_AN_ELEMENT, check_tile, slower};
-use crate::algo::gather::{Source, Span};
+use crate::algo::gather::{Source, Span, dense_pitches};
 use crate::algo::lower::{Lowered, Phase};
 use crate::algo::{Call, Execute, Needs};
 use crate::element::Element;
 use crate::problem::{MAX_RANK, Pass, Problem};
 use crate::simd::{self, Dots, Isa, Line, Workers};
-use crate::view::View;
+use crate::view::{View, advance};
 
 /// Bytes of the input's and the gradient's blocks that the design aims at.
 const BLOCK_BYTES: usize = 160 << 10;
 
-/// Seconds a floating-point operation of single precision in 16 lanes: a load for every multiply-add.
-const SECONDS_A_FLOP: f64 = 1.6e-11;
+/// Seconds a floating-point operation of single precision in 16 lanes: with one output channel, a load for every
+/// multiply-add, and with several at once.
+const SECONDS_A_FLOP: [f64; 2] = [1.6e-11, 7.5e-12];
 
 /// Output channels of a work item, at the most: they share the input's block.
-const CHANNELS: usize = 16;
+const CHANNELS: usize = 32;
+
+/// Output channels that are gathered at once where they cannot be read in place.
+const GATHERED: usize = 4;
 
 #[derive(Debug)]
 pub(crate) struct WeightDots {
@@ -31,9 +33,6 @@ pub(crate) struct WeightDots {
     block: PhaseBlock,
     boxes: Boxes,
     outer: usize,
-    /// Elements of a box of the gradient at the input's pitch, whole registers.
-    run: usize,
-    definition: Definition,
     needs: Needs,
 }
 
@@ -75,30 +74,31 @@ impl WeightDots {
         let items = problem.groups * (outputs / outer) * (problem.in_channels / problem.groups);
         let boxes = Boxes::new(problem, extent, items);
         let block = PhaseBlock::new(&phase, &boxes.extent[..problem.rank()], 1, 0)?;
-        let lanes = T::lanes(isa);
-        let run = block.extent_of(&boxes.extent[..problem.rank()]).next_multiple_of(lanes);
-        let definition = Definition::new(problem);
+        let (lanes, taps) = (T::lanes(isa), block.taps());
         let result = problem.kernel_shape().iter().product::<usize>();
-        let taps = block.taps();
-        let by_definition: Needs = Execute::<T>::needs(&definition);
+        let outputs: usize = boxes.extent[..problem.rank()].iter().product();
+        let lines = |a: usize, b: usize| Line::holding::<T>(a.saturating_mul(b));
         let needs = Needs {
             packed: 0,
-            shared: Line::holding::<T>(boxes.parts.saturating_mul(result)).max(by_definition.shared),
-            worker: (Line::holding::<T>(block.len() + lanes)
-                + Line::holding::<T>(run)
-                + Line::holding::<T>(taps.saturating_mul(outer)))
-            .max(by_definition.worker),
+            shared: lines(boxes.parts, result),
+            worker: lines(block.len(), 1) + lines(outputs, GATHERED) + lines(taps * outer, lanes) + lines(taps, 1),
         };
-        Ok(Self { problem: problem.clone(), isa, phase, block, boxes, outer, run, definition, needs })
+        Ok(Self { problem: problem.clone(), isa, phase, block, boxes, outer, needs })
     }
 
     pub(crate) fn estimate<T: Element>(problem: &Problem, extent: &[usize]) -> Result<Estimate, String> {
         let this = Self::new::<T>(problem, extent)?;
         let pairs = (problem.out_channels * (problem.in_channels / problem.groups)) as f64;
-        let boxes = this.boxes.total as f64;
-        let gathered = this.block.len() as f64 / this.outer as f64 + 2.0 * this.run as f64;
-        let sums = (this.run * this.block.taps()) as f64 * 2.0 * SECONDS_A_FLOP * slower::<T>(this.isa);
-        let ends = this.block.taps() as f64 * 8e-9;
+        let (boxes, taps) = (this.boxes.total as f64, this.block.taps());
+        let extent = &this.boxes.extent[..problem.rank()];
+        let width = extent.last().copied().unwrap_or(1);
+        let rows = (extent.iter().product::<usize>() / width) as f64;
+        let flop = SECONDS_A_FLOP[usize::from(this.outer >= 2)] * slower::<T>(this.isa);
+        let lanes = width.next_multiple_of(T::lanes(this.isa));
+        let sums = rows * (lanes * taps) as f64 * 2.0 * flop + rows * 4e-9;
+        let gathered = this.block.len() as f64 / this.outer as f64;
+        // The sums are loaded and stored for each box, and added up lane by lane for each part.
+        let ends = taps as f64 * (1e-9 + 10e-9 * this.boxes.parts as f64 / boxes);
         Ok(Estimate {
             seconds: 2e-6 + pairs * boxes * (sums + gathered * SECONDS_AN_ELEMENT + ends),
             needs: this.needs,
@@ -113,17 +113,13 @@ impl<T: Element> Execute<T> for WeightDots {
     }
 
     fn takes_non_finite(&self) -> bool {
-        // A gradient would be multiplied with zeros outside the input.
-        false
+        // Outside the input a gradient would be multiplied with zeros.
+        !self.problem.reads_outside()
     }
 
     fn pack(&self, _: View<'_, T>, _: &mut [Line], _: &mut Workers<'_>) {}
 
     fn run(&self, call: Call<'_, '_, T>) {
-        // The zeros between the gradient's rows would be multiplied with what is not finite.
-        if !simd::all_finite(call.first) {
-            return self.definition.run(call);
-        }
         let blocks = [self.outer, 1, self.block.taps()];
         in_parts(&self.problem, &self.boxes, call, blocks, |input, gradient, tile, scratch| {
             self.tile(input, gradient, tile, scratch);
@@ -140,45 +136,107 @@ impl WeightDots {
         mut scratch: &mut [Line],
     ) {
         let p = &self.problem;
-        let (rank, taps) = (p.rank(), self.block.taps());
-        let block = simd::split::<T>(&mut scratch, self.block.len() + T::lanes(self.isa));
-        let row = simd::split::<T>(&mut scratch, self.run);
-        let sums = simd::split::<T>(&mut scratch, taps * self.outer);
+        let (rank, taps, lanes) = (p.rank(), self.block.taps(), T::lanes(self.isa));
+        let block = simd::split::<T>(&mut scratch, self.block.len());
+        let outputs: usize = self.boxes.extent[..rank].iter().product();
+        let gathered = simd::split::<T>(&mut scratch, outputs * GATHERED);
+        let sums = simd::split::<T>(&mut scratch, taps * self.outer * lanes);
+        let row = simd::split::<T>(&mut scratch, taps);
         let [part, outer, column] = *tile.start() else { return };
         let channel = outer / (p.out_channels / p.groups) * (p.in_channels / p.groups) + column / taps;
-        // What a box does not reach is multiplied with zeros all the same, and must be finite.
-        block.fill(T::default());
+        let channels = tile.shape()[1];
         sums.fill(T::default());
         for index in self.boxes.part(part) {
             let at = self.boxes.get(index);
             let count = &at.count[..rank];
-            let len = self.block.len();
-            self.block.block.gather(input, &self.phase, (at.n, channel), &at.start, count, &mut block[..len], |x| {
+            self.block.block.gather(input, &self.phase, (at.n, channel), &at.start, count, block, |x| {
                 if p.conjugate { x } else { x.conj() }
             });
+            if let Some((from, steps)) = in_place(gradient, &at, outer, rank).filter(|_| !p.conjugate) {
+                self.rows(&gradient.view.data[from..], channels, &steps, count, block, sums);
+                continue;
+            }
+            let pitches = dense_pitches(count);
             let spans: [Span; MAX_RANK] = std::array::from_fn(|a| Span {
                 start: at.start[a] as isize,
                 step: 1,
                 count: at.count[a],
-                pitch: if a < rank { self.block.pitch(a) } else { 1 },
+                pitch: pitches[a],
             });
-            let run = self.block.extent_of(count).next_multiple_of(T::lanes(self.isa));
-            for m in 0..tile.shape()[1] {
-                row[..run].fill(T::default());
-                gradient.gather((at.n, outer + m), &spans[..rank], row, |g| if p.conjugate { g.conj() } else { g });
-                T::dots(
-                    self.isa,
-                    Dots {
-                        gradient: &row[..run],
-                        source: block,
-                        offsets: self.block.offsets(),
-                        out: &mut sums[m * taps..(m + 1) * taps],
-                    },
-                );
+            let outputs: usize = count.iter().product();
+            let steps: [usize; MAX_RANK + 1] = std::array::from_fn(|a| if a == 0 { outputs } else { pitches[a - 1] });
+            for first in (0..channels).step_by(GATHERED) {
+                let present = GATHERED.min(channels - first);
+                for (m, to) in gathered.chunks_exact_mut(outputs).take(present).enumerate() {
+                    gradient.gather((at.n, outer + first + m), &spans[..rank], to, |g| {
+                        if p.conjugate { g.conj() } else { g }
+                    });
+                }
+                let sums = &mut sums[first * taps * lanes..][..present * taps * lanes];
+                self.rows(gathered, present, &steps, count, block, sums);
             }
         }
-        for m in 0..tile.shape()[1] {
-            tile.write(&[0, m, 0], &sums[m * taps..(m + 1) * taps]);
+        for m in 0..channels {
+            let sums = sums[m * taps * lanes..].chunks_exact(lanes);
+            for (sum, lanes) in row.iter_mut().zip(sums) {
+                *sum = lanes.iter().fold(T::default(), |sum, &lane| sum + lane);
+            }
+            tile.write(&[0, m, 0], row);
         }
     }
+
+    /// Adds the dot products of some channels of a box. `steps` lie between channels, and between outputs on each axis;
+    /// on the last axis there is none.
+    fn rows<T: Element>(
+        &self,
+        gradient: &[T],
+        channels: usize,
+        steps: &[usize; MAX_RANK + 1],
+        count: &[usize],
+        block: &[T],
+        sums: &mut [T],
+    ) {
+        let rank = count.len();
+        let lanes = T::lanes(self.isa);
+        let (width, outer) = (count[rank - 1], rank.saturating_sub(2));
+        let (rows, pitches) = match rank.checked_sub(2) {
+            Some(a) => (count[a], [steps[a + 1], self.block.pitch(a)]),
+            None => (1, [0, 0]),
+        };
+        let mut index = [0; MAX_RANK];
+        for _ in 0..count[..outer].iter().product() {
+            let from: usize = (0..outer).map(|a| index[a] * steps[a + 1]).sum();
+            let source: usize = (0..outer).map(|a| index[a] * self.block.pitch(a)).sum();
+            let call = Dots {
+                gradient: &gradient[from..],
+                channels,
+                channel: steps[0],
+                source: &block[source..],
+                offsets: self.block.offsets(),
+                rows,
+                pitches,
+                width,
+                out: &mut sums[..channels * self.block.taps() * lanes],
+            };
+            T::dots(self.isa, call);
+            advance(&mut index[..outer], &count[..outer]);
+        }
+    }
+}
+
+/// Where a box of channel `channel` begins in the gradient's slice, and the steps to the next channel and on each axis,
+/// if its rows can be read where they lie.
+fn in_place<T: Element>(
+    gradient: &Source<'_, T>,
+    at: &OutputBox,
+    channel: usize,
+    rank: usize,
+) -> Option<(usize, [usize; MAX_RANK + 1])> {
+    let view = &gradient.view.at;
+    let mut steps = [0; MAX_RANK + 1];
+    for (step, &stride) in steps.iter_mut().zip(&view.strides()[1..]) {
+        *step = usize::try_from(stride).ok()?;
+    }
+    let from = view.channel(at.n, channel) + (0..rank).map(|a| view.step(a, at.start[a])).sum::<isize>();
+    (steps[rank] == 1 || at.count[rank - 1] == 1).then_some((usize::try_from(from).ok()?, steps))
 }
