@@ -47,9 +47,12 @@ struct Arguments {
     /// Where to write the weights, as safetensors.
     #[arg(long)]
     save: Option<PathBuf>,
-    /// Where to keep the training's state, behind every hundred batches.
+    /// Where to keep the training's state.
     #[arg(long)]
     checkpoint: Option<PathBuf>,
+    /// Batches between two checkpoints.
+    #[arg(long, default_value_t = 100)]
+    between: usize,
     /// Go on from the checkpoint, where there is one.
     #[arg(long, requires = "checkpoint")]
     resume: bool,
@@ -74,9 +77,6 @@ impl Model {
         }
     }
 }
-
-/// Batches between two checkpoints.
-const BETWEEN: usize = 100;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -108,7 +108,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         .callback(CsvLog::new(&log))
         .callback(Curves::new(&curves));
     if let Some(path) = &arguments.checkpoint {
-        trainer = trainer.checkpoint(path, Some(BETWEEN));
+        trainer = trainer.checkpoint(path, Some(arguments.between));
         if arguments.resume && path.exists() {
             trainer.resume(path)?;
         }
