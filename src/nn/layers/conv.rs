@@ -103,13 +103,14 @@ struct ConvLayer<T> {
     planned: Planned<T>,
 }
 
-fn problem<T: Float>(
+/// The problem of an input, which is to have so many channels, and a weight.
+pub(in crate::nn) fn problem(
     input: &[usize],
     channels: usize,
-    weight: &Parameter<T>,
+    weight: &[usize],
     options: &ConvOptions,
 ) -> Result<Problem> {
-    match (input, weight.value.shape()) {
+    match (input, weight) {
         ([_, given, ..], [outputs, _, kernel @ ..]) if *given == channels => {
             options.problem(input, *outputs, kernel)?.build()
         }
@@ -123,12 +124,12 @@ impl<T: Float> Layer<T> for ConvLayer<T> {
             let expected = format!("(batch, {}) and {} spatial axes", self.in_channels, self.kernel.len());
             return Err(Error::argument("input", expected, format!("shape {input:?}")));
         }
-        Ok(problem(input, self.in_channels, &self.weight, &self.options)?.output_shape())
+        Ok(problem(input, self.in_channels, self.weight.value.shape(), &self.options)?.output_shape())
     }
 
     fn forward(&mut self, x: ArrayViewD<'_, T>, y: ArrayViewMutD<'_, T>, context: &mut Context<T>) -> Result<()> {
         let Self { in_channels, options, weight, epilogue, planned, .. } = self;
-        let passes = planned.of(x.shape(), || problem(x.shape(), *in_channels, weight, options))?;
+        let passes = planned.of(x.shape(), || problem(x.shape(), *in_channels, weight.value.shape(), options))?;
         let (x, y) = (input(&x)?, output(y)?);
         passes.run(Pass::Forward, x, weight.values()?, y, context)?;
         let (channels, plane) = (passes.problem().out_channels(), plane(passes.problem()));
@@ -137,7 +138,8 @@ impl<T: Float> Layer<T> for ConvLayer<T> {
 
     fn backward(&mut self, pass: Backward<'_, T>, context: &mut Context<T>) -> Result<()> {
         let Self { in_channels, options, weight, epilogue, planned, .. } = self;
-        let passes = planned.of(pass.x.shape(), || problem(pass.x.shape(), *in_channels, weight, options))?;
+        let passes =
+            planned.of(pass.x.shape(), || problem(pass.x.shape(), *in_channels, weight.value.shape(), options))?;
         let dy = dense("output gradient", pass.dy.into_slice())?;
         epilogue.backward(input(&pass.y)?, dy, plane(passes.problem()), context)?;
         if weight.trainable {

@@ -196,7 +196,7 @@ fn planes<T>(x: &[T], height: Axis, width: Axis) -> impl Iterator<Item = &[T]> {
 
 /// The larger of two, and NaN where one is.
 #[inline(always)]
-pub(super) fn larger<T: Float>(most: T, value: T) -> T {
+pub(in crate::nn) fn larger<T: Float>(most: T, value: T) -> T {
     if (value > most) | value.is_nan() { value } else { most }
 }
 
