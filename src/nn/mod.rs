@@ -4,6 +4,7 @@
 mod context;
 pub mod data;
 mod float;
+pub mod functional;
 mod init;
 mod layer;
 mod layers;

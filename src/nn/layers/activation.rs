@@ -112,6 +112,22 @@ impl Activation {
         }
     }
 
+    /// The gradient by `x`, where the value is `y` and the gradient by it `dy`.
+    #[inline(always)]
+    pub(in crate::nn) fn gradient<T: Float>(self, x: T, y: T, dy: T) -> T {
+        match self {
+            // A choice and no product: the gradient of what is cut off is 0 even where `dy` is infinite.
+            Self::Relu => {
+                if y > T::ZERO {
+                    dy
+                } else {
+                    T::ZERO
+                }
+            }
+            _ => dy * self.slope(x, y),
+        }
+    }
+
     /// Whether the slope follows from the value alone, so that a layer may compute both in one place.
     pub(in crate::nn) fn knows_slope_by_value(self) -> bool {
         matches!(self, Self::Relu | Self::Sigmoid | Self::Tanh)
@@ -146,17 +162,12 @@ vectorised! {
         macro_rules! each {
             ($function:expr) => {
                 for (((dx, &x), &y), &dy) in dx.iter_mut().zip(x).zip(y).zip(dy) {
-                    *dx = dy * $function.slope(x, y);
+                    *dx = $function.gradient(x, y, dy);
                 }
             };
         }
         match function {
-            // A choice and no product: the gradient of what is cut off is 0 even where `dy` is infinite.
-            Activation::Relu => {
-                for ((dx, &y), &dy) in dx.iter_mut().zip(y).zip(dy) {
-                    *dx = if y > T::ZERO { dy } else { T::ZERO };
-                }
-            }
+            Activation::Relu => each!(Activation::Relu),
             Activation::LeakyRelu(slope) => each!(Activation::LeakyRelu(slope)),
             Activation::Gelu => each!(Activation::Gelu),
             Activation::Silu => each!(Activation::Silu),

@@ -106,8 +106,13 @@ struct ConvLayer<T> {
     planned: Planned<T>,
 }
 
-/// The forward pass of an input and a weight of these shapes.
-fn problem(input: &[usize], channels: usize, weight: &[usize], options: &ConvOptions) -> Result<Problem> {
+/// The problem of an input, which is to have so many channels, and a weight.
+pub(in crate::nn) fn problem(
+    input: &[usize],
+    channels: usize,
+    weight: &[usize],
+    options: &ConvOptions,
+) -> Result<Problem> {
     match (input, weight) {
         ([_, given, ..], [outputs, _, kernel @ ..]) if *given == channels => {
             options.problem(input, *outputs, kernel)?.build()

@@ -78,16 +78,18 @@ impl<T: Float, const N: usize> Design<T> for ConvTranspose<N> {
     }
 }
 
-struct Geometry {
+/// What a transposed convolution is but for its weights.
+pub(in crate::nn) struct Geometry {
     /// Of the output.
-    channels: usize,
-    options: ConvOptions,
-    more: Extents,
+    pub(in crate::nn) channels: usize,
+    pub(in crate::nn) options: ConvOptions,
+    /// Outputs added at the end of each axis.
+    pub(in crate::nn) more: Extents,
 }
 
 impl Geometry {
     /// The convolution that this one is the transpose of: from this one's output to its input.
-    fn problem(&self, input: &[usize], weight: &[usize]) -> Result<Problem> {
+    pub(in crate::nn) fn problem(&self, input: &[usize], weight: &[usize]) -> Result<Problem> {
         let ([batch, given, spatial @ ..], [channels, _, kernel @ ..]) = (input, weight) else {
             return Err(Error::argument("input", "(batch, channels, …)", format!("shape {input:?}")));
         };

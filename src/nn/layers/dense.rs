@@ -73,7 +73,7 @@ struct DenseLayer<T> {
 
 impl Dense {
     /// A convolution of one sample by one tap.
-    fn problem(&self, input: &[usize]) -> Result<Problem> {
+    pub(in crate::nn) fn problem(&self, input: &[usize]) -> Result<Problem> {
         let [rows @ .., _] = input else { return Err(Error::argument("input", "(batch, inputs)", "no axes")) };
         Problem::layer(volume(rows), self.inputs, self.outputs, &[1], &[1]).build()
     }

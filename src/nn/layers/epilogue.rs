@@ -49,7 +49,13 @@ impl<T: Float> Epilogue<T> {
 }
 
 /// Adds a bias to each channel of an output (batch, `channels`, `plane`), and applies an activation.
-fn finish<T: Float>(y: &mut [T], bias: Option<&[T]>, channels: usize, plane: usize, activation: Option<Activation>) {
+pub(in crate::nn) fn finish<T: Float>(
+    y: &mut [T],
+    bias: Option<&[T]>,
+    channels: usize,
+    plane: usize,
+    activation: Option<Activation>,
+) {
     if (bias.is_none() && activation.is_none()) || channels * plane == 0 {
         return;
     }

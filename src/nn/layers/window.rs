@@ -297,7 +297,7 @@ impl Walk {
 
 /// The larger of two, and NaN where one is.
 #[inline(always)]
-pub(super) fn larger<T: Float>(most: T, value: T) -> T {
+pub(in crate::nn) fn larger<T: Float>(most: T, value: T) -> T {
     if (value > most) | value.is_nan() { value } else { most }
 }
 
