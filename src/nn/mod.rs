@@ -32,4 +32,4 @@ pub use parameter::{Each, Item, Parameter, Visitor};
 pub use random::Random;
 pub use sequential::Sequential;
 pub use train::*;
-pub use weights::Comparison;
+pub use weights::{Comparison, read_metadata};

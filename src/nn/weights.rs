@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use ndarray::ArrayD;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorView};
 
 use super::layer::{dense, volume};
 use super::{Float, Item, Network};
@@ -129,13 +130,12 @@ impl Tensors {
     pub(super) fn parse(bytes: &[u8]) -> Result<Self> {
         let failed = |e| Error::other("a safetensors file", e);
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(failed)?;
-        let metadata = header.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
         let file = SafeTensors::deserialize(bytes).map_err(failed)?;
         let stored = |(name, view): (String, TensorView<'_>)| {
             let (shape, dtype, bytes) = (view.shape().to_vec(), view.dtype(), view.data().to_vec());
             (name, Stored { shape, dtype, bytes })
         };
-        Ok(Self { arrays: file.tensors().into_iter().map(stored).collect(), metadata })
+        Ok(Self { arrays: file.tensors().into_iter().map(stored).collect(), metadata: texts(&header) })
     }
 
     pub(super) fn write(&self, path: &Path) -> Result<()> {
@@ -211,6 +211,29 @@ impl Tensors {
     }
 }
 
+/// The texts that stand beside the weights in a file: those of [`Network::save_with`], a checkpoint's own, or another
+/// program's. Of the file its header alone is read.
+///
+/// # Errors
+/// [`Error::Other`] where the file cannot be read or is no safetensors file.
+pub fn read_metadata(path: impl AsRef<Path>) -> Result<BTreeMap<String, String>> {
+    let doing = || format!("reading {}", path.as_ref().display());
+    let failed = |e| Error::other(doing(), e);
+    let mut file = File::open(&path).map_err(failed)?;
+    let mut head = [0; 8];
+    file.read_exact(&mut head).map_err(failed)?;
+    let mut bytes = head.to_vec();
+    // A length beyond the file's end takes no memory, and is refused below.
+    file.take(u64::from_le_bytes(head)).read_to_end(&mut bytes).map_err(failed)?;
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| Error::other(doing(), e))?;
+    Ok(texts(&header))
+}
+
+/// A header's texts.
+fn texts(header: &Metadata) -> BTreeMap<String, String> {
+    header.metadata().iter().flatten().map(|(key, text)| (key.clone(), text.clone())).collect()
+}
+
 /// How the arrays of a file and of a network differ.
 ///
 /// ```no_run
@@ -281,7 +304,29 @@ impl<T: Float> Network<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn save(&mut self, path: impl AsRef<Path>) -> Result<()> {
-        Tensors::of(self)?.write(path.as_ref())
+        self.save_with(path, &BTreeMap::new())
+    }
+
+    /// As [`save`](Self::save), with texts beside the weights in the same file: what a program needs to use them, such
+    /// as a vocabulary. [`read_metadata`] reads them; [`load`](Self::load) and PyTorch pass over them.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save).
+    ///
+    /// ```
+    /// use std::collections::BTreeMap;
+    /// use faltung::nn::{Dense, Sequential, read_metadata};
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("weights.safetensors");
+    /// let classes = BTreeMap::from([("classes".to_string(), "ham\nspam".to_string())]);
+    /// Sequential::<f32>::new().layer(Dense::new(4, 2)).build(1)?.save_with(&path, &classes)?;
+    /// assert_eq!(read_metadata(&path)?, classes);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn save_with(&mut self, path: impl AsRef<Path>, metadata: &BTreeMap<String, String>) -> Result<()> {
+        let mut tensors = Tensors::of(self)?;
+        tensors.metadata = metadata.clone();
+        tensors.write(path.as_ref())
     }
 
     /// Reads weights that [`save`](Self::save), a checkpoint or PyTorch has written. Single, double and bfloat16

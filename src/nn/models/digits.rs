@@ -11,6 +11,10 @@ use crate::nn::{Activation::Relu, AvgPool2d, Conv2d, Dense, Flatten, Float, MaxP
 /// # Ok::<(), faltung::Error>(())
 /// ```
 pub fn mnist<T: Float>() -> Sequential<T> {
+    mnist_of(10)
+}
+
+pub(super) fn mnist_of<T: Float>(classes: usize) -> Sequential<T> {
     Sequential::new()
         .layer(Conv2d::new(1, 32, 3))
         .layer(Relu)
@@ -18,7 +22,7 @@ pub fn mnist<T: Float>() -> Sequential<T> {
         .layer(Flatten)
         .layer(Dense::new(32 * 13 * 13, 128))
         .layer(Relu)
-        .layer(Dense::new(128, 10))
+        .layer(Dense::new(128, classes))
 }
 
 /// LeNet-5 (LeCun, Bottou, Bengio and Haffner 1998) in today's words: the third convolution is a dense layer, the
@@ -31,6 +35,10 @@ pub fn mnist<T: Float>() -> Sequential<T> {
 /// # Ok::<(), faltung::Error>(())
 /// ```
 pub fn lenet5<T: Float>() -> Sequential<T> {
+    lenet5_of(10)
+}
+
+pub(super) fn lenet5_of<T: Float>(classes: usize) -> Sequential<T> {
     Sequential::new()
         .layer(Conv2d::new(1, 6, 5).padding(2))
         .layer(Relu)
@@ -43,5 +51,5 @@ pub fn lenet5<T: Float>() -> Sequential<T> {
         .layer(Relu)
         .layer(Dense::new(120, 84))
         .layer(Relu)
-        .layer(Dense::new(84, 10))
+        .layer(Dense::new(84, classes))
 }

@@ -128,12 +128,23 @@ impl<'a, T: Float> Trainer<'a, T> {
     /// [`Error::Other`] where the file cannot be read or is no checkpoint, and [`Error::Argument`] where it is one of
     /// another training.
     pub fn resume(&mut self, path: impl AsRef<Path>) -> Result<()> {
-        let mut tensors = Tensors::read(path.as_ref())?;
+        let tensors = Tensors::read(path.as_ref())?;
+        let resumed = self.restore(tensors);
+        resumed.map_err(|e| Error::other(format!("resuming from {}", path.as_ref().display()), e))
+    }
+
+    /// As [`resume`](Self::resume), from the bytes of a checkpoint.
+    ///
+    /// # Errors
+    /// As [`resume`](Self::resume).
+    pub fn resume_bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        self.restore(Tensors::parse(bytes)?)
+    }
+
+    fn restore(&mut self, mut tensors: Tensors) -> Result<()> {
         let settings = self.settings();
-        let resumed = Progress::restore(&mut tensors, &settings, &mut self.network, &mut self.optimizer);
-        let (progress, best) =
-            resumed.map_err(|e| Error::other(format!("resuming from {}", path.as_ref().display()), e))?;
-        (self.progress, self.best) = (progress, best);
+        (self.progress, self.best) =
+            Progress::restore(&mut tensors, &settings, &mut self.network, &mut self.optimizer)?;
         Ok(())
     }
 
