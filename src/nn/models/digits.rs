@@ -1,6 +1,9 @@
 //! Networks for small pictures of digits.
 
-use crate::nn::{Activation::Relu, AvgPool2d, Conv2d, Dense, Flatten, Float, MaxPool2d, Sequential};
+use crate::nn::{
+    Activation::Relu, AvgPool2d, BatchNorm, Conv2d, Dense, Dropout, Flatten, Float, GlobalAvgPool, Init, MaxPool2d,
+    Sequential,
+};
 
 /// The network that introductions to the subject train on MNIST: a convolution to 32 channels, max pooling, a dense
 /// layer of 128. Inputs (batch, 1, 28, 28), outputs (batch, 10); 693,962 weights.
@@ -52,4 +55,34 @@ pub(super) fn lenet5_of<T: Float>(classes: usize) -> Sequential<T> {
         .layer(Dense::new(120, 84))
         .layer(Relu)
         .layer(Dense::new(84, classes))
+}
+
+/// A deeper network for digits, as good as one network of its size gets on MNIST: three stages of two 3x3 convolutions
+/// with batch norm, of 32, 64 and 128 maps, and the average over what is left of the picture. Inputs (batch, 1, 28, 28),
+/// outputs (batch, 10); 288,170 weights.
+///
+/// ```
+/// use faltung::nn::models;
+/// assert_eq!(models::mnist_deep::<f32>().build(1)?.parameter_count(), 288_170);
+/// # Ok::<(), faltung::Error>(())
+/// ```
+pub fn mnist_deep<T: Float>() -> Sequential<T> {
+    mnist_deep_of(10)
+}
+
+pub(super) fn mnist_deep_of<T: Float>(classes: usize) -> Sequential<T> {
+    let convolution = |design: Sequential<T>, inputs, outputs, padding| {
+        let convolution = Conv2d::new(inputs, outputs, 3).padding(padding).without_bias();
+        let convolution = convolution.init(Init::HeNormal, Init::Constant(0.0));
+        design.layer(convolution).layer(BatchNorm::new(outputs)).layer(Relu)
+    };
+    let mut design = Sequential::new();
+    for (inputs, outputs, padding) in [(1, 32, 1), (32, 64, 1), (64, 128, 0)] {
+        design = convolution(design, inputs, outputs, padding);
+        design = convolution(design, outputs, outputs, padding);
+        if outputs < 128 {
+            design = design.layer(MaxPool2d::new(2));
+        }
+    }
+    design.layer(GlobalAvgPool).layer(Dropout::new(0.3)).layer(Dense::new(128, classes))
 }

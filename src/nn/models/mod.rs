@@ -2,7 +2,7 @@
 //!
 //! | network | type of its sizes | input | weights |
 //! |---|---|---|---|
-//! | [`mnist`], [`lenet5`] | | (1, 28, 28) | 693,962, 61,706 |
+//! | [`mnist`], [`lenet5`], [`mnist_deep`] | | (1, 28, 28) | 693,962, 61,706, 288,170 |
 //! | [`alexnet`] | | (3, 224, 224) | 61,100,840 |
 //! | [`vgg11`], [`vgg16`] | [`Vgg`] | (3, 224, 224) | 132,863,336, 138,357,544 |
 //! | [`resnet18`], [`resnet34`], [`resnet50`] | [`ResNet`] | (3, 224, 224) | 11,689,512, 21,797,672, 25,557,032 |
@@ -25,7 +25,7 @@ use std::fmt;
 use std::str::FromStr;
 
 pub use alexnet::alexnet;
-pub use digits::{lenet5, mnist};
+pub use digits::{lenet5, mnist, mnist_deep};
 pub use mobilenet::{MobileNet, mobilenet_v1};
 pub use resnet::{ResNet, resnet18, resnet34, resnet50};
 pub use speech::speech_cnn;
@@ -53,6 +53,8 @@ pub enum Model {
     Mnist,
     /// [`lenet5`]
     LeNet5,
+    /// [`mnist_deep`]
+    MnistDeep,
     /// [`alexnet`]
     AlexNet,
     /// [`vgg11`]
@@ -73,9 +75,10 @@ pub enum Model {
 
 impl Model {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Mnist,
         Self::LeNet5,
+        Self::MnistDeep,
         Self::AlexNet,
         Self::Vgg11,
         Self::Vgg16,
@@ -96,6 +99,7 @@ impl Model {
         match self {
             Self::Mnist => "mnist",
             Self::LeNet5 => "lenet5",
+            Self::MnistDeep => "mnist_deep",
             Self::AlexNet => "alexnet",
             Self::Vgg11 => "vgg11",
             Self::Vgg16 => "vgg16",
@@ -112,6 +116,7 @@ impl Model {
         match self {
             Self::Mnist => digits::mnist_of(classes),
             Self::LeNet5 => digits::lenet5_of(classes),
+            Self::MnistDeep => digits::mnist_deep_of(classes),
             Self::AlexNet => alexnet(classes),
             Self::Vgg11 => vgg11(classes),
             Self::Vgg16 => vgg16(classes),
@@ -132,7 +137,7 @@ impl Model {
     /// ```
     pub const fn input_shape(self) -> &'static [usize] {
         match self {
-            Self::Mnist | Self::LeNet5 => &[1, 28, 28],
+            Self::Mnist | Self::LeNet5 | Self::MnistDeep => &[1, 28, 28],
             Self::SpeechCnn => &[1, 64, 64],
             _ => &[3, 224, 224],
         }
