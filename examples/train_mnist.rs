@@ -17,9 +17,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use faltung::nn::data::{Augmented, Dataset, Mnist, Subset, Warp};
+use faltung::nn::models::{self, Model};
 use faltung::nn::{
     Adam, AdamW, CrossEntropy, CsvLog, Curves, Float, Metrics, Optimizer, ProgressBar, Schedule, Sequential, Stopping,
-    Trainer, models,
+    Trainer,
 };
 
 /// Trains a network on MNIST's handwritten digits.
@@ -80,6 +81,15 @@ impl Choice {
             Self::Mnist => models::mnist(),
             Self::Lenet5 => models::lenet5(),
             Self::Best => models::mnist_deep(),
+        }
+    }
+
+    /// The network's name in the library.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Mnist => Model::Mnist.name(),
+            Self::Lenet5 => Model::LeNet5.name(),
+            Self::Best => Model::MnistDeep.name(),
         }
     }
 
@@ -155,7 +165,10 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         println!("truth by row, guess by column:\n{confusion:4}");
     }
     if let Some(path) = &arguments.save {
-        trainer.network().save(path)?;
+        // What `predict` needs to know beside the weights.
+        let texts = [("model", arguments.model.name().to_string()), ("classes", mnist.train.names().join("\n"))];
+        let texts = texts.into_iter().map(|(key, text)| (key.to_string(), text)).collect();
+        trainer.network().save_with(path, &texts)?;
         println!("weights: {}", path.display());
     }
     println!("log: {}, curves: {}", log.display(), curves.display());
