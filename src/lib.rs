@@ -11,6 +11,7 @@
 //! |---|---|
 //! | [`filter`] | arrays of any rank: convolution, [filters by name](filter::named), [by design](filter::fir), [resampling](filter::resample) |
 //! | `audio`, `image`, `text` | sounds, pictures and sentences to arrays and back; a feature each |
+//! | `nn` | networks: layers with their gradients, losses, optimisers, training, data, models; a feature |
 //! | [`Problem`], [`Planner`], [`Plan`] | what all of them become: any convolution, layer or gradient |
 //! | [`mod@reference`] | the definition |
 //!
@@ -59,6 +60,11 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/guide.md")]
 mod guide {}
+
+/// And the page on training.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/training.md")]
+mod training {}
 
 mod algo;
 #[cfg(feature = "audio")]

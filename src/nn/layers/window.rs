@@ -249,23 +249,40 @@ impl Walk {
         });
     }
 
+    /// Rows of windows side by side that are chosen at once: each of the two steps has long stretches then, though the
+    /// rows may be short.
+    fn rows_at_once(&self) -> usize {
+        (STRETCH / (2 * self.axes[2].output)).clamp(1, self.axes[1].output.max(1))
+    }
+
     #[inline(always)]
     fn pairs_choose<T: Float>(&self, x: &[T], y: &mut [T], choices: &mut [Choice]) {
         let [_, height, width] = self.axes;
+        let (wide, once) = (2 * width.output, self.rows_at_once());
         let outputs = height.output * width.output;
         let written = y.chunks_exact_mut(outputs).zip(choices.chunks_exact_mut(outputs));
+        let (mut most, mut lower) = ([T::ZERO; STRETCH], [0; STRETCH]);
         for (x, (y, choices)) in planes(x, height, width).zip(written) {
-            let rows = y.chunks_exact_mut(width.output).zip(choices.chunks_exact_mut(width.output));
-            for (x, (y, choices)) in x.chunks_exact(2 * width.input).zip(rows) {
-                let (upper, lower) = x.split_at(width.input);
-                let pairs = upper.as_chunks::<2>().0.iter().zip(lower.as_chunks::<2>().0);
-                for ((y, choice), (a, b)) in y.iter_mut().zip(choices).zip(pairs) {
-                    let better = |value: T, most: T| (value > most) | (value.is_nan() & !most.is_nan());
-                    let pick = |(most, choice), value: T, this| {
-                        if better(value, most) { (value, this) } else { (most, choice) }
-                    };
-                    let best = pick(pick(pick((a[0], 0), a[1], 1), b[0], 2), b[1], 3);
-                    (*y, *choice) = best;
+            let rows = y.chunks_mut(once * width.output).zip(choices.chunks_mut(once * width.output));
+            for (x, (y, choices)) in x.chunks(once * 2 * width.input).zip(rows) {
+                if wide > STRETCH {
+                    choose_row(x, width.input, y, choices);
+                    continue;
+                }
+                // The larger of two rows, and whether it is the lower.
+                let stretch = most.chunks_exact_mut(wide).zip(lower.chunks_exact_mut(wide));
+                for (x, (most, lower)) in x.chunks_exact(2 * width.input).zip(stretch) {
+                    let (above, below) = x.split_at(width.input);
+                    for (((most, lower), &a), &b) in most.iter_mut().zip(lower).zip(above).zip(below) {
+                        let better = (b > a) | (b.is_nan() & !a.is_nan());
+                        (*most, *lower) = if better { (b, 2) } else { (a, 0) };
+                    }
+                }
+                // The larger of two columns. Of equals the first in the order of rows: the left one, unless it is below.
+                let pairs = most.as_chunks::<2>().0.iter().zip(lower.as_chunks::<2>().0);
+                for ((y, choice), (&[a, b], &[left, right])) in y.iter_mut().zip(choices).zip(pairs) {
+                    let better = (b > a) | (b.is_nan() & !a.is_nan()) | ((a == b) & (left > right));
+                    (*y, *choice) = if better { (b, right + 1) } else { (a, left) };
                 }
             }
         }
@@ -274,25 +291,67 @@ impl Walk {
     #[inline(always)]
     fn pairs_unchoose<T: Float>(&self, choices: &[Choice], dy: &[T], dx: &mut [T]) {
         let [_, height, width] = self.axes;
+        let (wide, once) = (2 * width.output, self.rows_at_once());
         let outputs = height.output * width.output;
         let given = choices.chunks_exact(outputs).zip(dy.chunks_exact(outputs));
+        let (mut values, mut rows) = ([[T::ZERO; 2]; STRETCH / 2], [[0; 2]; STRETCH / 2]);
         for (dx, (choices, dy)) in dx.chunks_exact_mut(height.input * width.input).zip(given) {
-            let rows = choices.chunks_exact(width.output).zip(dy.chunks_exact(width.output));
-            for (dx, (choices, dy)) in dx.chunks_exact_mut(2 * width.input).zip(rows) {
-                let (upper, lower) = dx.split_at_mut(width.input);
-                let to = upper.as_chunks_mut::<2>().0.iter_mut().zip(lower.as_chunks_mut::<2>().0);
-                for ((a, b), (&choice, &dy)) in to.zip(choices.iter().zip(dy)) {
-                    let give = |place| if choice == place { dy } else { T::ZERO };
-                    (*a, *b) = ([give(0), give(1)], [give(2), give(3)]);
+            let given = choices.chunks(once * width.output).zip(dy.chunks(once * width.output));
+            for (dx, (choices, dy)) in dx.chunks_mut(once * 2 * width.input).zip(given) {
+                if wide > STRETCH {
+                    unchoose_row(choices, dy, width.input, dx);
+                    continue;
                 }
-                if width.input % 2 == 1 {
-                    upper[width.input - 1] = T::ZERO;
-                    lower[width.input - 1] = T::ZERO;
+                // A column's row, 0 or 2, where it was chosen.
+                let stretch = values.iter_mut().zip(&mut rows);
+                for ((value, row), (&choice, &dy)) in stretch.zip(choices.iter().zip(dy)) {
+                    (*value, *row) = ([dy; 2], [choice, choice ^ 1]);
+                }
+                let stretch = values.as_flattened().chunks_exact(wide).zip(rows.as_flattened().chunks_exact(wide));
+                for (dx, (values, rows)) in dx.chunks_exact_mut(2 * width.input).zip(stretch) {
+                    let (above, below) = dx.split_at_mut(width.input);
+                    for (((a, b), &value), &row) in above.iter_mut().zip(below.iter_mut()).zip(values).zip(rows) {
+                        *a = if row == 0 { value } else { T::ZERO };
+                        *b = if row == 2 { value } else { T::ZERO };
+                    }
+                    above[wide..].fill(T::ZERO);
+                    below[wide..].fill(T::ZERO);
                 }
             }
             dx[2 * height.output * width.input..].fill(T::ZERO);
         }
     }
+}
+
+/// Samples of two rows that are looked at together.
+const STRETCH: usize = 512;
+
+/// One row of windows of two by two.
+#[inline(always)]
+fn choose_row<T: Float>(x: &[T], width: usize, y: &mut [T], choices: &mut [Choice]) {
+    let (above, below) = x.split_at(width);
+    let pairs = above.as_chunks::<2>().0.iter().zip(below.as_chunks::<2>().0);
+    for ((y, choice), (a, b)) in y.iter_mut().zip(choices).zip(pairs) {
+        (*y, *choice) = (a[0], 0);
+        for (place, value) in [(1, a[1]), (2, b[0]), (3, b[1])] {
+            if (value > *y) | (value.is_nan() & !y.is_nan()) {
+                (*y, *choice) = (value, place);
+            }
+        }
+    }
+}
+
+/// The gradients of one row of windows of two by two.
+#[inline(always)]
+fn unchoose_row<T: Float>(choices: &[Choice], dy: &[T], width: usize, dx: &mut [T]) {
+    let (above, below) = dx.split_at_mut(width);
+    let to = above.as_chunks_mut::<2>().0.iter_mut().zip(below.as_chunks_mut::<2>().0);
+    for ((a, b), (&choice, &dy)) in to.zip(choices.iter().zip(dy)) {
+        let give = |place| if choice == place { dy } else { T::ZERO };
+        (*a, *b) = ([give(0), give(1)], [give(2), give(3)]);
+    }
+    above[2 * choices.len()..].fill(T::ZERO);
+    below[2 * choices.len()..].fill(T::ZERO);
 }
 
 /// The larger of two, and NaN where one is.
@@ -326,6 +385,53 @@ impl Places {
                     visit(row + w);
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first of the largest of each window of two by two, NaN before numbers, by the definition.
+    fn expected(x: &[f32], height: usize, width: usize) -> Vec<(f32, Choice)> {
+        let window = |i: usize, j: usize| [0, 1, width, width + 1].map(|step| x[2 * i * width + 2 * j + step]);
+        let best = |values: [f32; 4]| {
+            let nan = values.iter().position(|v| v.is_nan());
+            let most = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let place = nan.or(values.iter().position(|&v| v == most)).expect("four values");
+            (values[place], place as Choice)
+        };
+        (0..height / 2).flat_map(|i| (0..width / 2).map(move |j| (i, j))).map(|(i, j)| best(window(i, j))).collect()
+    }
+
+    #[test]
+    fn pairs_choose_the_first_of_the_largest() {
+        for (height, width) in [(2, 2), (3, 2), (5, 7), (26, 26), (27, 26), (4, 33), (40, 9), (3, 600), (7, 1031)] {
+            let window = Window::new(vec![2, 2], vec![2, 2], vec![0, 0]).expect("a window");
+            let walk = window.over(&[2, 1, height, width]).expect("a shape");
+            // Many equal values, and some that are none.
+            let x: Vec<f32> = (0..2 * height * width)
+                .map(|i| if i % 53 == 11 { f32::NAN } else { ((i * 7919) % 101 % 4) as f32 - 2.0 })
+                .collect();
+            let (mut y, mut choices): (Vec<f32>, Vec<Choice>) =
+                (vec![0.0; 2 * walk.outputs()], vec![9; 2 * walk.outputs()]);
+            walk.choose(&x, &mut y, &mut choices);
+            let wanted: Vec<_> = x.chunks(height * width).flat_map(|x| expected(x, height, width)).collect();
+            for (at, (&(value, choice), (y, &found))) in wanted.iter().zip(y.iter().zip(&choices)).enumerate() {
+                assert!(value.to_bits() == y.to_bits() && choice == found, "{height}x{width} at {at}: {found} {y}");
+            }
+            let dy: Vec<f32> = (0..y.len()).map(|i| i as f32 + 1.0).collect();
+            let mut dx = vec![f32::NAN; x.len()];
+            walk.unchoose(&choices, &dy, &mut dx);
+            let mut sum = vec![0.0; x.len()];
+            for (at, &choice) in choices.iter().enumerate() {
+                let (plane, i, j) =
+                    (at / walk.outputs(), at % walk.outputs() / (width / 2), at % walk.outputs() % (width / 2));
+                let (down, right) = (usize::from(choice / 2), usize::from(choice % 2));
+                sum[plane * height * width + (2 * i + down) * width + 2 * j + right] = dy[at];
+            }
+            assert_eq!(dx, sum, "{height}x{width}");
         }
     }
 }
