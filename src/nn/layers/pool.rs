@@ -3,7 +3,7 @@
 use ndarray::{ArrayViewD, ArrayViewMutD};
 
 use super::Extents;
-use super::window::{Walk, Window, larger};
+use super::window::{TILE, Walk, Window, larger};
 use crate::error::Result;
 use crate::nn::layer::{dense, input, output};
 use crate::nn::work::{GRAIN, rows, share};
@@ -145,6 +145,20 @@ impl Kind {
     fn pool<T: Float>(self, walk: &Walk, x: &[T], y: &mut [T]) {
         match self {
             Self::Max if walk.is_pairs() => walk.pairs_max(x, y),
+            Self::Max if walk.is_sliding() => walk.each_tile(
+                #[inline(always)]
+                |to, runs| {
+                    let y = &mut y[to];
+                    y.fill(T::NEG_INFINITY);
+                    runs.for_each(
+                        #[inline(always)]
+                        |to, from| {
+                            let x = &x[from..from + to.len()];
+                            y[to].iter_mut().zip(x).for_each(|(y, &x)| *y = larger(*y, x));
+                        },
+                    );
+                },
+            ),
             Self::Max => walk.each(|at, places| {
                 y[at] = T::NEG_INFINITY;
                 places.for_each(|from| y[at] = larger(y[at], x[from]));
@@ -162,6 +176,30 @@ impl Kind {
     fn back<T: Float>(self, walk: &Walk, x: &[T], y: &[T], dy: &[T], dx: &mut [T]) {
         match self {
             Self::Max if walk.is_pairs() => walk.pairs_max_back(x, y, dy, dx),
+            Self::Max if walk.is_sliding() => {
+                dx.fill(T::ZERO);
+                walk.each_tile(
+                    #[inline(always)]
+                    |to, runs| {
+                        // What each window has left to give: nothing once its first largest sample has been met.
+                        let mut left = [T::ZERO; TILE];
+                        let (y, left) = (&y[to.clone()], &mut left[..to.len()]);
+                        left.copy_from_slice(&dy[to]);
+                        runs.for_each(
+                            #[inline(always)]
+                            |to, from| {
+                                let (x, dx) = (&x[from..from + to.len()], &mut dx[from..from + to.len()]);
+                                let windows = y[to.clone()].iter().zip(&mut left[to]);
+                                for ((dx, &x), (&y, left)) in dx.iter_mut().zip(x).zip(windows) {
+                                    let hit = (x == y) | x.is_nan();
+                                    *dx += if hit { *left } else { T::ZERO };
+                                    *left = if hit { T::ZERO } else { *left };
+                                }
+                            },
+                        );
+                    },
+                );
+            }
             Self::Max => {
                 dx.fill(T::ZERO);
                 walk.each(|at, places| {
