@@ -101,6 +101,17 @@ fn both(a: impl FnOnce(), b: impl FnOnce()) {
     b();
 }
 
+/// Evaluates an expression whose loops are compiled for the widest registers of the machine, however long it is.
+macro_rules! wide {
+    ($work:expr) => {
+        crate::simd::vectorised(
+            #[inline(always)]
+            || $work,
+        )
+    };
+}
+pub(super) use wide;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,9 +6,8 @@ use ndarray::{ArrayViewD, ArrayViewMutD};
 
 use crate::error::Result;
 use crate::nn::layer::{dense, input, output};
-use crate::nn::work::{GRAIN, share};
+use crate::nn::work::{GRAIN, share, wide};
 use crate::nn::{Backward, Context, Design, Float, Layer, Random};
-use crate::simd::vectorised;
 
 /// A function of one number that makes a network more than linear: a layer of its own, or computed within the
 /// convolution or dense layer before it.
@@ -177,7 +176,7 @@ impl<T: Float> Layer<T> for Activation {
 
     fn forward(&mut self, x: ArrayViewD<'_, T>, y: ArrayViewMutD<'_, T>, _: &mut Context<T>) -> Result<()> {
         let function = *self;
-        share((input(&x)?, output(y)?), GRAIN, &|_, (x, y)| vectorised(|| function.map(x, y)));
+        share((input(&x)?, output(y)?), GRAIN, &|_, (x, y)| wide!(function.map(x, y)));
         Ok(())
     }
 
@@ -186,7 +185,7 @@ impl<T: Float> Layer<T> for Activation {
         let function = *self;
         let dy = dense("output gradient", pass.dy.as_slice())?;
         let arrays = (input(&pass.x)?, input(&pass.y)?, dy, output(dx)?);
-        share(arrays, GRAIN, &|_, (x, y, dy, dx)| vectorised(|| function.scale(x, y, dy, dx)));
+        share(arrays, GRAIN, &|_, (x, y, dy, dx)| wide!(function.scale(x, y, dy, dx)));
         Ok(())
     }
 

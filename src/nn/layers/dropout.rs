@@ -4,9 +4,8 @@ use ndarray::{ArrayViewD, ArrayViewMutD};
 
 use crate::error::{Error, Result};
 use crate::nn::layer::{channels, dense, input, output};
-use crate::nn::work::{GRAIN, rows, share};
+use crate::nn::work::{GRAIN, rows, share, wide};
 use crate::nn::{Backward, Context, Design, Float, Layer, Random};
-use crate::simd::vectorised;
 
 /// Dropout (Srivastava et al. 2014): in training each number is made 0 with a probability, and the others are enlarged
 /// so that their mean stays; evaluation changes nothing.
@@ -152,7 +151,7 @@ impl DropoutLayer {
         let chance = self.chance;
         if !self.whole_channels {
             share((from, to), GRAIN, &|first, (from, to)| {
-                vectorised(|| chance.drop(Block::new(key, (first / GRAIN) as u64), from, to));
+                wide!(chance.drop(Block::new(key, (first / GRAIN) as u64), from, to));
             });
             return Ok(());
         }

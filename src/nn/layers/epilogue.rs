@@ -3,9 +3,8 @@
 use super::Activation;
 use crate::error::Result;
 use crate::nn::sums::sum_of;
-use crate::nn::work::{GRAIN, rows, share};
+use crate::nn::work::{GRAIN, rows, share, wide};
 use crate::nn::{Context, Float, Parameter, Visitor};
-use crate::simd::vectorised;
 
 /// What follows the sums of a layer.
 #[derive(Debug)]
@@ -62,7 +61,7 @@ pub(in crate::nn) fn finish<T: Float>(
     // One channel after the other, or all of a row at once where each is one number.
     let width = if plane == 1 { channels } else { plane };
     share(rows(y, width), GRAIN.div_ceil(width), &|first, y| {
-        vectorised(|| {
+        wide!({
             for (i, y) in y.data.chunks_exact_mut(width).enumerate() {
                 match bias {
                     Some(bias) if plane == 1 => y.iter_mut().zip(bias).for_each(|(y, &b)| *y += b),
@@ -91,7 +90,7 @@ pub(super) fn apply<T: Float>(y: &mut [T], activation: Option<Activation>) {
 /// Takes gradients back through the activation, in place.
 fn unfinish<T: Float>(y: &[T], dy: &mut [T], activation: Option<Activation>) {
     if activation.is_some() {
-        share((y, dy), GRAIN, &|_, (y, dy)| vectorised(|| unapply(y, dy, activation)));
+        share((y, dy), GRAIN, &|_, (y, dy)| wide!(unapply(y, dy, activation)));
     }
 }
 
@@ -116,7 +115,7 @@ fn bias_gradient<T: Float>(dy: &[T], bias: &mut Parameter<T>, plane: usize, cont
     let channels = gradient.len();
     if plane == 1 {
         share(gradient, 64, &|first, gradient| {
-            vectorised(|| {
+            wide!({
                 gradient.fill(T::ZERO);
                 for row in dy.chunks_exact(channels) {
                     gradient.iter_mut().zip(&row[first..]).for_each(|(sum, &value)| *sum += value);
@@ -131,7 +130,7 @@ fn bias_gradient<T: Float>(dy: &[T], bias: &mut Parameter<T>, plane: usize, cont
     }
     let mut sums = context.take(dy.len() / plane);
     share((rows(dy, plane), &mut sums[..]), GRAIN.div_ceil(plane), &|_, (planes, sums)| {
-        vectorised(|| {
+        wide!({
             for (sum, plane) in sums.iter_mut().zip(planes.data.chunks_exact(plane)) {
                 *sum = sum_of(plane, |value| value);
             }

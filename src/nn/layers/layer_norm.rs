@@ -7,9 +7,8 @@ use super::moments::{Moments, long_sum};
 use super::norm::{Affine, check_epsilon};
 use crate::error::{Error, Result};
 use crate::nn::layer::{dense, input, output, volume};
-use crate::nn::work::{GRAIN, rows, share};
+use crate::nn::work::{GRAIN, rows, share, wide};
 use crate::nn::{Backward, Context, Design, Float, Layer, Random, Visitor};
-use crate::simd::vectorised;
 
 /// Layer normalisation (Ba et al. 2016): the last axes of each sample less their mean and by their deviation, then
 /// times a weight plus a bias for each place.
@@ -158,7 +157,7 @@ impl<T: Float> Layer<T> for LayerNormLayer<T> {
         self.maps.clear();
         self.maps.resize(x.len() / width, none);
         share((rows(x, width), rows(y, width), &mut self.maps[..]), GRAIN.div_ceil(width), &|_, (x, y, maps)| {
-            vectorised(|| {
+            wide!({
                 let both = x.data.chunks_exact(width).zip(y.data.chunks_exact_mut(width));
                 for (map, (x, y)) in maps.iter_mut().zip(both) {
                     *map = Map::of(Moments::of(x), epsilon);
@@ -193,12 +192,12 @@ impl<T: Float> Layer<T> for LayerNormLayer<T> {
                 let dx = rows(output(dx)?, elements);
                 share((x, dy, maps, sums_by_block, dx), 1, &|_, (x, dy, maps, sums, dx)| {
                     let Some(sums) = sums.data.split_at_mut_checked(width) else { return };
-                    vectorised(|| back(maps.data, weight, (x.data, dy.data), Some(dx.data), sums, width));
+                    wide!(back(maps.data, weight, (x.data, dy.data), Some(dx.data), sums, width));
                 });
             }
             None => share((x, dy, maps, sums_by_block), 1, &|_, (x, dy, maps, sums)| {
                 let Some(sums) = sums.data.split_at_mut_checked(width) else { return };
-                vectorised(|| back(maps.data, weight, (x.data, dy.data), None, sums, width));
+                wide!(back(maps.data, weight, (x.data, dy.data), None, sums, width));
             }),
         }
         if let Some(affine) = &mut self.affine {

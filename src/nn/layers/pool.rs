@@ -6,9 +6,8 @@ use super::Extents;
 use super::window::{TILE, Walk, Window, larger};
 use crate::error::Result;
 use crate::nn::layer::{dense, input, output};
-use crate::nn::work::{GRAIN, rows, share};
+use crate::nn::work::{GRAIN, rows, share, wide};
 use crate::nn::{Backward, Context, Design, Float, Layer, Random};
-use crate::simd::vectorised;
 
 /// The largest sample of each window, over `N` spatial axes. NaN is larger than any number, as in PyTorch; the gradient
 /// goes to the first of the largest samples.
@@ -231,7 +230,11 @@ impl Kind {
         let (inputs, outputs) = (walk.inputs(), walk.outputs());
         share((rows(input(x)?, inputs), rows(output(y)?, outputs)), GRAIN.div_ceil(inputs.max(1)), &|_, (x, y)| {
             let planes = x.data.chunks_exact(inputs).zip(y.data.chunks_exact_mut(outputs));
-            vectorised(|| planes.for_each(|(x, y)| self.pool(&walk, x, y)));
+            wide!({
+                for (x, y) in planes {
+                    self.pool(&walk, x, y);
+                }
+            });
         });
         Ok(())
     }
@@ -246,7 +249,11 @@ impl Kind {
         share(arrays, GRAIN.div_ceil(inputs.max(1)), &|_, (x, y, dy, dx)| {
             let given = y.data.chunks_exact(outputs).zip(dy.data.chunks_exact(outputs));
             let planes = x.data.chunks_exact(inputs).zip(dx.data.chunks_exact_mut(inputs));
-            vectorised(|| planes.zip(given).for_each(|((x, dx), (y, dy))| self.back(&walk, x, y, dy, dx)));
+            wide!({
+                for ((x, dx), (y, dy)) in planes.zip(given) {
+                    self.back(&walk, x, y, dy, dx);
+                }
+            });
         });
         Ok(())
     }
