@@ -1,6 +1,11 @@
 //! Runs allocate nothing with a workspace that is as large as the plan says, and leave it as large.
 
-use faltung::ndarray::Array2;
+use faltung::ndarray::{Array2, ArrayD};
+use faltung::nn::{
+    Activation, AdaptiveAvgPool2d, AvgPool2d, BatchNorm, Conv1d, Conv2d, ConvTranspose2d, Dense, Dropout, Embedding,
+    Flatten, GlobalAvgPool, GlobalMaxPool, LayerNorm, MaxPool2d, Network, Parallel, Residual, Sequential,
+    SpatialDropout, depthwise_separable,
+};
 use faltung::{Algorithm, Boundary, Convolution, Mode, Pass, Plan, Planner, Problem, Threads, Workspace};
 
 /// The definition is made for truth, not for speed.
@@ -61,4 +66,69 @@ fn a_filter_allocates_nothing() {
         });
         assert_eq!(info.count_total, 0, "{algorithm}");
     }
+}
+
+/// A network with every kind of layer, and an input for it.
+fn network() -> (Network<f32>, ArrayD<f32>) {
+    let body = Sequential::new()
+        .layer(Conv2d::new(8, 8, 3).padding(1).without_bias())
+        .layer(BatchNorm::new(8))
+        .layer(Activation::Relu)
+        .layer(Conv2d::new(8, 8, 3).padding(1))
+        .layer(BatchNorm::new(8));
+    let project = Sequential::new().layer(Conv2d::new(8, 8, 1).without_bias()).layer(BatchNorm::new(8));
+    let branches = Parallel::new()
+        .branch(Sequential::new().layer(Conv2d::new(8, 4, 1)).layer(Activation::Gelu))
+        .branch(Sequential::new().layer(MaxPool2d::new(3).stride(1).padding(1)))
+        .branch(Sequential::new().layer(AvgPool2d::new(3).stride(1).padding(1)).layer(Conv2d::new(8, 4, 3).same()))
+        .branch(Sequential::new());
+    let pooled = Parallel::new()
+        .branch(Sequential::new().layer(GlobalAvgPool))
+        .branch(Sequential::new().layer(GlobalMaxPool))
+        .branch(Sequential::new().layer(AdaptiveAvgPool2d::new(2)).layer(Flatten));
+    let design = Sequential::new()
+        .layer(Conv2d::new(3, 8, 3).padding(1))
+        .layer(Activation::LeakyRelu(0.1))
+        .layer(Residual::new(body).shortcut("project", project))
+        .layer(Activation::Relu)
+        .layer(SpatialDropout::new(0.1))
+        .layer(branches)
+        .layer(depthwise_separable(24, 8, 2))
+        .layer(ConvTranspose2d::new(8, 8, 3).stride(2))
+        .layer(MaxPool2d::new(2))
+        .layer(Residual::new(Sequential::new().layer(Activation::Tanh)))
+        .layer(pooled)
+        .layer(LayerNorm::new(48))
+        .layer(Dropout::new(0.5))
+        .layer(Dense::new(48, 5));
+    (design.build(1).expect("a network"), ArrayD::from_elem(vec![4, 3, 12, 10], 0.5))
+}
+
+/// Words, and a network for them.
+fn reader() -> (Network<f32>, ArrayD<f32>) {
+    let words = |width| Sequential::new().layer(Conv1d::new(6, 4, width)).layer(Activation::Relu).layer(GlobalMaxPool);
+    let design = Sequential::new()
+        .layer(Embedding::new(9, 6).padding(0).channels_first())
+        .layer(Parallel::new().branch(words(2)).branch(words(3)))
+        .layer(Dense::new(8, 2));
+    (design.build(1).expect("a network"), ArrayD::from_shape_fn(vec![5, 7], |i| ((i[0] + 3 * i[1]) % 9) as f32))
+}
+
+#[test]
+fn a_step_of_a_network_allocates_nothing() {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a pool");
+    pool.install(|| {
+        for (mut network, x) in [network(), reader()] {
+            network.context().set_planner(Planner::new().threads(Threads::Serial));
+            let mut dy = ArrayD::from_elem(network.output_shape(x.shape()).expect("it fits"), 1.0);
+            let mut step = || {
+                network.train(x.view()).expect("a pass");
+                network.backward(dy.view_mut()).expect("a pass");
+            };
+            // Plans are made, and arrays find their places.
+            (0..5).for_each(|_| step());
+            let info = allocation_counter::measure(|| (0..3).for_each(|_| step()));
+            assert_eq!(info.count_total, 0);
+        }
+    });
 }

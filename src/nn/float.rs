@@ -2,6 +2,7 @@
 
 use std::ops::{Div, DivAssign, MulAssign, SubAssign};
 
+use super::elementary;
 use crate::element::Element;
 
 /// A number that a network computes in: `f32` or `f64`.
@@ -49,7 +50,7 @@ pub trait Float:
 }
 
 macro_rules! float {
-    ($t:ident, $erf:path) => {
+    ($t:ident, $exp:path, $tanh:path, $erf:path) => {
         impl Float for $t {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -62,7 +63,7 @@ macro_rules! float {
 
             #[inline(always)]
             fn exp(self) -> Self {
-                $t::exp(self)
+                $exp(self)
             }
 
             #[inline(always)]
@@ -82,7 +83,7 @@ macro_rules! float {
 
             #[inline(always)]
             fn tanh(self) -> Self {
-                $t::tanh(self)
+                $tanh(self)
             }
 
             #[inline(always)]
@@ -113,5 +114,5 @@ macro_rules! float {
     };
 }
 
-float!(f32, libm::erff);
-float!(f64, libm::erf);
+float!(f32, elementary::exp, elementary::tanh, elementary::erf);
+float!(f64, f64::exp, f64::tanh, libm::erf);

@@ -28,6 +28,7 @@
 
 mod context;
 pub mod data;
+mod elementary;
 mod float;
 pub mod functional;
 mod init;

@@ -35,7 +35,7 @@ impl<T: Send> Split for &mut [T] {
     }
 }
 
-/// A slice of items of so many elements each.
+/// A slice of items of so many elements each; the last may have fewer.
 pub(super) struct Rows<S> {
     pub(super) data: S,
     pub(super) width: usize,
@@ -48,11 +48,12 @@ pub(super) fn rows<S: Split>(data: S, width: usize) -> Rows<S> {
 
 impl<S: Split> Split for Rows<S> {
     fn items(&self) -> usize {
-        self.data.items().checked_div(self.width).unwrap_or(0)
+        self.data.items().div_ceil(self.width.max(1))
     }
 
     fn split(self, at: usize) -> (Self, Self) {
-        let (a, b) = self.data.split(at * self.width);
+        let end = self.data.items().min(at * self.width);
+        let (a, b) = self.data.split(end);
         (rows(a, self.width), rows(b, self.width))
     }
 }
@@ -133,6 +134,17 @@ fn both(a: impl FnOnce(), b: impl FnOnce()) {
     a();
     b();
 }
+
+/// Evaluates an expression whose loops are compiled for the widest registers of the machine, however long it is.
+macro_rules! wide {
+    ($work:expr) => {
+        crate::simd::vectorised(
+            #[inline(always)]
+            || $work,
+        )
+    };
+}
+pub(super) use wide;
 
 #[cfg(test)]
 mod tests {

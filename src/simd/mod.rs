@@ -43,8 +43,6 @@ mod tiles;
 mod vector;
 #[cfg(feature = "nn")]
 mod vectorised;
-#[cfg(feature = "nn")]
-mod widened;
 
 pub(crate) use interleave::Interleave;
 pub use leaves::Kernels;
@@ -54,12 +52,8 @@ pub(crate) use scan::{Levels, all_finite, levels};
 pub use sliding::Slide;
 pub(crate) use sliding::{Column, Rows, Sliding};
 pub(crate) use tiles::{Plane, TileMut, Workers};
-#[cfg(all(feature = "nn", target_arch = "x86_64"))]
-pub(crate) use vectorised::has_small_lanes;
 #[cfg(feature = "nn")]
 pub(crate) use vectorised::vectorised;
-#[cfg(feature = "nn")]
-pub(crate) use widened::vectorised;
 
 use std::sync::OnceLock;
 

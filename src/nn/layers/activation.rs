@@ -6,9 +6,8 @@ use ndarray::{ArrayViewD, ArrayViewMutD};
 
 use crate::error::Result;
 use crate::nn::layer::{dense, input, output};
-use crate::nn::work::{GRAIN, share};
+use crate::nn::work::{GRAIN, share, wide};
 use crate::nn::{Backward, Context, Design, Float, Layer, Random};
-use crate::simd::vectorised;
 
 /// A function of one number that makes a network more than linear: a layer of its own, or computed within the
 /// convolution or dense layer before it.
@@ -132,11 +131,10 @@ impl Activation {
     pub(in crate::nn) fn knows_slope_by_value(self) -> bool {
         matches!(self, Self::Relu | Self::Sigmoid | Self::Tanh)
     }
-}
 
-vectorised! {
     /// The values of a slice, elsewhere.
-    fn map<T: Float>(function: Activation, x: &[T], y: &mut [T]) {
+    #[inline(always)]
+    pub(in crate::nn) fn map<T: Float>(self, x: &[T], y: &mut [T]) {
         // One loop a function: none decides anew for each number.
         macro_rules! each {
             ($function:expr) => {
@@ -145,20 +143,19 @@ vectorised! {
                 }
             };
         }
-        match function {
-            Activation::Relu => each!(Activation::Relu),
-            Activation::LeakyRelu(slope) => each!(Activation::LeakyRelu(slope)),
-            Activation::Gelu => each!(Activation::Gelu),
-            Activation::Silu => each!(Activation::Silu),
-            Activation::Sigmoid => each!(Activation::Sigmoid),
-            Activation::Tanh => each!(Activation::Tanh),
+        match self {
+            Self::Relu => each!(Self::Relu),
+            Self::LeakyRelu(slope) => each!(Self::LeakyRelu(slope)),
+            Self::Gelu => each!(Self::Gelu),
+            Self::Silu => each!(Self::Silu),
+            Self::Sigmoid => each!(Self::Sigmoid),
+            Self::Tanh => each!(Self::Tanh),
         }
     }
-}
 
-vectorised! {
-    /// Gradients times slopes.
-    fn scale<T: Float>(function: Activation, x: &[T], y: &[T], dy: &[T], dx: &mut [T]) {
+    /// Multiplies gradients by the slopes.
+    #[inline(always)]
+    pub(in crate::nn) fn scale<T: Float>(self, x: &[T], y: &[T], dy: &[T], dx: &mut [T]) {
         macro_rules! each {
             ($function:expr) => {
                 for (((dx, &x), &y), &dy) in dx.iter_mut().zip(x).zip(y).zip(dy) {
@@ -166,13 +163,13 @@ vectorised! {
                 }
             };
         }
-        match function {
-            Activation::Relu => each!(Activation::Relu),
-            Activation::LeakyRelu(slope) => each!(Activation::LeakyRelu(slope)),
-            Activation::Gelu => each!(Activation::Gelu),
-            Activation::Silu => each!(Activation::Silu),
-            Activation::Sigmoid => each!(Activation::Sigmoid),
-            Activation::Tanh => each!(Activation::Tanh),
+        match self {
+            Self::Relu => each!(Self::Relu),
+            Self::LeakyRelu(slope) => each!(Self::LeakyRelu(slope)),
+            Self::Gelu => each!(Self::Gelu),
+            Self::Silu => each!(Self::Silu),
+            Self::Sigmoid => each!(Self::Sigmoid),
+            Self::Tanh => each!(Self::Tanh),
         }
     }
 }
@@ -190,7 +187,7 @@ impl<T: Float> Layer<T> for Activation {
 
     fn forward(&mut self, x: ArrayViewD<'_, T>, y: ArrayViewMutD<'_, T>, _: &mut Context<T>) -> Result<()> {
         let function = *self;
-        share((input(&x)?, output(y)?), GRAIN, &|_, (x, y)| map(function, x, y));
+        share((input(&x)?, output(y)?), GRAIN, &|_, (x, y)| wide!(function.map(x, y)));
         Ok(())
     }
 
@@ -199,7 +196,7 @@ impl<T: Float> Layer<T> for Activation {
         let function = *self;
         let dy = dense("output gradient", pass.dy.as_slice())?;
         let arrays = (input(&pass.x)?, input(&pass.y)?, dy, output(dx)?);
-        share(arrays, GRAIN, &|_, (x, y, dy, dx)| scale(function, x, y, dy, dx));
+        share(arrays, GRAIN, &|_, (x, y, dy, dx)| wide!(function.scale(x, y, dy, dx)));
         Ok(())
     }
 

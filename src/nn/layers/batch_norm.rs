@@ -7,9 +7,8 @@ use super::moments::{COLUMNS, Moments, column_sums, long_sum};
 use super::norm::{Affine, check_epsilon};
 use crate::error::{Error, Result};
 use crate::nn::layer::{channels, dense, input, output};
-use crate::nn::work::{GRAIN, rows, share};
+use crate::nn::work::{GRAIN, rows, share, wide};
 use crate::nn::{Backward, Context, Design, Float, Init, Layer, Random, Visitor};
-use crate::simd::vectorised;
 
 /// Batch normalisation (Ioffe and Szegedy 2015): each channel less its mean and by its deviation, then times a weight
 /// plus a bias.
@@ -205,7 +204,7 @@ impl<T: Float> BatchNormLayer<T> {
         let Planes { batch, channels, plane } = planes;
         if plane == 1 {
             share(&mut self.moments[..], COLUMNS, &|first, moments| {
-                vectorised(|| {
+                wide!({
                     let (count, of) = (moments.len(), batch as f64);
                     let sums = column_sums((x, x), channels, first, count, |_, _, x, _| Float::as_f64(x));
                     let means = sums.map(|sum| sum / of);
@@ -222,7 +221,7 @@ impl<T: Float> BatchNormLayer<T> {
         self.partial.clear();
         self.partial.resize(batch * channels, Moments::default());
         share((rows(x, plane), &mut self.partial[..]), planes.grain(), &|_, (x, moments)| {
-            vectorised(|| {
+            wide!({
                 for (moments, x) in moments.iter_mut().zip(x.data.chunks_exact(plane)) {
                     *moments = Moments::of(x);
                 }
@@ -288,7 +287,7 @@ impl<T: Float> BatchNormLayer<T> {
         if plane == 1 {
             sums.resize(channels, Sums::default());
             share(&mut sums[..], COLUMNS, &|first, sums| {
-                vectorised(|| {
+                wide!({
                     let count = sums.len();
                     let gate = |i, x, dy| map.gate(relu, first + i, x, dy);
                     let level =
@@ -305,7 +304,7 @@ impl<T: Float> BatchNormLayer<T> {
         }
         sums.resize(batch * channels, Sums::default());
         share((rows(x, plane), rows(dy, plane), &mut sums[..]), planes.grain(), &|first, (x, dy, sums)| {
-            vectorised(|| {
+            wide!({
                 let given = x.data.chunks_exact(plane).zip(dy.data.chunks_exact(plane));
                 for (i, (sums, (x, dy))) in sums.iter_mut().zip(given).enumerate() {
                     let c = (first + i) % channels;
@@ -387,7 +386,7 @@ impl<T: Float> Layer<T> for BatchNormLayer<T> {
         self.set_map()?;
         let (map, relu, width) = (&self.map, self.relu, planes.width());
         share((rows(x, width), rows(y, width)), planes.grain(), &|first, (x, y)| {
-            vectorised(|| {
+            wide!({
                 let finish = |value: T| if relu { Activation::Relu.value(value) } else { value };
                 for (i, (x, y)) in x.data.chunks_exact(width).zip(y.data.chunks_exact_mut(width)).enumerate() {
                     let c = (first + i) % planes.channels;
@@ -420,7 +419,7 @@ impl<T: Float> Layer<T> for BatchNormLayer<T> {
         let Some(dx) = pass.dx else { return Ok(()) };
         let (map, slope, relu, width) = (&self.map, &self.slope, self.relu, planes.width());
         share((rows(x, width), rows(dy, width), rows(output(dx)?, width)), planes.grain(), &|first, (x, dy, dx)| {
-            vectorised(|| {
+            wide!({
                 let back = |c: usize, x: T, dy: T| {
                     map.scale[c] * map.gate(relu, c, x, dy) - slope.tilt[c] * (x - map.centre[c]) - slope.level[c]
                 };

@@ -7,9 +7,8 @@ use super::{Activation, BatchNorm, Conv2d};
 use crate::error::{Error, Result};
 use crate::nn::layer::{dense, input, output, volume};
 use crate::nn::sequential::{Chain, view, view_mut};
-use crate::nn::work::{GRAIN, rows, share};
+use crate::nn::work::{GRAIN, rows, share, wide};
 use crate::nn::{Backward, Buffer, Context, Design, Float, Layer, Random, Sequential, Visitor};
-use crate::simd::vectorised;
 
 /// A residual block (He et al. 2015): the sum of a body's output and the input, or what a shortcut makes of it.
 ///
@@ -222,7 +221,7 @@ impl<T: Float> Branch<T> {
 
 fn add<T: Float>(to: &mut [T], more: &[T]) {
     share((to, more), GRAIN, &|_, (to, more)| {
-        vectorised(|| to.iter_mut().zip(more).for_each(|(to, &more)| *to += more));
+        wide!(to.iter_mut().zip(more).for_each(|(to, &more)| *to += more));
     });
 }
 
@@ -252,7 +251,7 @@ impl<T: Float> Layer<T> for ResidualLayer<T> {
         let (whole, activation) = (input(&x)?, self.activation);
         let added = self.shortcut.as_ref().map_or(whole, |shortcut| &shortcut.output);
         share((&self.body.output[..], added, output(y)?), GRAIN, &|_, (body, added, y)| {
-            vectorised(|| {
+            wide!({
                 y.iter_mut().zip(body.iter().zip(added)).for_each(|(y, (&a, &b))| *y = a + b);
                 apply(y, activation);
             });
@@ -270,7 +269,7 @@ impl<T: Float> Layer<T> for ResidualLayer<T> {
         // The body may overwrite its copy.
         let mut copy = context.take(dy.len());
         share((input(&y)?, &mut *dy, &mut copy[..]), GRAIN, &|_, (y, dy, copy)| {
-            vectorised(|| {
+            wide!({
                 unapply(y, dy, activation);
                 copy.copy_from_slice(dy);
             });

@@ -11,11 +11,10 @@ use super::passes::Planned;
 use super::window::{CHOICES, Choice, Walk, Window};
 use crate::error::Result;
 use crate::nn::layer::volume;
-use crate::nn::work::{Blocks, GRAIN, rows, share, try_share};
+use crate::nn::work::{Blocks, GRAIN, rows, share, try_share, wide};
 use crate::nn::{Context, Float};
 use crate::plan::{Plan, Threads, Workspace};
 use crate::problem::{Pass, Problem};
-use crate::simd::vectorised;
 
 /// Bytes of a part's sums that the cache is trusted with.
 const PART_BYTES: usize = 192 << 10;
@@ -224,20 +223,20 @@ impl<T: Float> Pooling<T> {
     }
 }
 
-vectorised! {
-    fn choose<T: Float>(walk: &Walk, x: &[T], y: &mut [T], choices: &mut [Choice]) {
+fn choose<T: Float>(walk: &Walk, x: &[T], y: &mut [T], choices: &mut [Choice]) {
+    wide!({
         let written = y.chunks_exact_mut(walk.outputs()).zip(choices.chunks_exact_mut(walk.outputs()));
         for (x, (y, choices)) in x.chunks_exact(walk.inputs()).zip(written) {
             walk.choose(x, y, choices);
         }
-    }
+    })
 }
 
-vectorised! {
-    fn unchoose<T: Float>(walk: &Walk, choices: &[Choice], dy: &[T], dx: &mut [T]) {
+fn unchoose<T: Float>(walk: &Walk, choices: &[Choice], dy: &[T], dx: &mut [T]) {
+    wide!({
         let given = choices.chunks_exact(walk.outputs()).zip(dy.chunks_exact(walk.outputs()));
         for (dx, (choices, dy)) in dx.chunks_exact_mut(walk.inputs()).zip(given) {
             walk.unchoose(choices, dy, dx);
         }
-    }
+    })
 }

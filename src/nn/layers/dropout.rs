@@ -4,9 +4,8 @@ use ndarray::{ArrayViewD, ArrayViewMutD};
 
 use crate::error::{Error, Result};
 use crate::nn::layer::{channels, dense, input, output};
-use crate::nn::work::{GRAIN, rows, share};
+use crate::nn::work::{GRAIN, rows, share, wide};
 use crate::nn::{Backward, Context, Design, Float, Layer, Random};
-use crate::simd::vectorised;
 
 /// Dropout (Srivastava et al. 2014): in training each number is made 0 with a probability, and the others are enlarged
 /// so that their mean stays; evaluation changes nothing.
@@ -86,8 +85,8 @@ design!(SpatialDropout, true);
 /// Which numbers stay, and how many times as large they become.
 #[derive(Clone, Copy, Debug)]
 struct Chance {
-    /// Of the 2³² outcomes, those that drop.
-    dropping: u64,
+    /// The largest of the 2³² outcomes that drops, where one does.
+    last_dropped: Option<u32>,
     scale: f64,
 }
 
@@ -118,20 +117,24 @@ impl Block {
 impl Chance {
     fn new(probability: f64) -> Self {
         let dropping = (probability * (1u64 << 32) as f64).round() as u64;
-        Self { dropping, scale: if probability < 1.0 { 1.0 / (1.0 - probability) } else { 0.0 } }
+        Self {
+            last_dropped: dropping.checked_sub(1).map(|last| last as u32),
+            scale: if probability < 1.0 { 1.0 / (1.0 - probability) } else { 0.0 },
+        }
     }
 
     #[inline(always)]
-    fn keeps(self, block: Block, place: usize) -> bool {
-        u64::from(block.outcome(place as u32)) >= self.dropping
+    fn keeps(self, block: Block, place: u32) -> bool {
+        self.last_dropped.is_none_or(|last| block.outcome(place) > last)
     }
 
     /// Drops numbers of a block.
     #[inline(always)]
     fn drop<T: Float>(self, block: Block, from: &[T], to: &mut [T]) {
         let scale = T::from_f64(self.scale);
-        for (place, (to, &from)) in to.iter_mut().zip(from).enumerate() {
-            *to = if self.keeps(block, place) { from * scale } else { T::ZERO };
+        let Some(last) = self.last_dropped else { return to.copy_from_slice(from) };
+        for (place, (to, &from)) in (0..).zip(to.iter_mut().zip(from)) {
+            *to = if block.outcome(place) > last { from * scale } else { T::ZERO };
         }
     }
 }
@@ -148,7 +151,7 @@ impl DropoutLayer {
         let chance = self.chance;
         if !self.whole_channels {
             share((from, to), GRAIN, &|first, (from, to)| {
-                vectorised(|| chance.drop(Block::new(key, (first / GRAIN) as u64), from, to));
+                wide!(chance.drop(Block::new(key, (first / GRAIN) as u64), from, to));
             });
             return Ok(());
         }

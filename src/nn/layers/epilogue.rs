@@ -3,9 +3,8 @@
 use super::Activation;
 use crate::error::Result;
 use crate::nn::sums::sum_of;
-use crate::nn::work::{GRAIN, rows, share};
+use crate::nn::work::{GRAIN, rows, share, wide};
 use crate::nn::{Context, Float, Parameter, Visitor};
-use crate::simd::vectorised;
 
 /// What follows the sums of a layer.
 #[derive(Debug)]
@@ -62,66 +61,28 @@ pub(in crate::nn) fn finish<T: Float>(
     // One channel after the other, or all of a row at once where each is one number.
     let width = if plane == 1 { channels } else { plane };
     share(rows(y, width), GRAIN.div_ceil(width), &|first, y| {
-        if plane == 1 {
-            finish_rows(y.data, width, bias, activation);
-        } else {
-            finish_planes(y.data, width, first, bias, activation);
-        }
+        wide!({
+            for (i, y) in y.data.chunks_exact_mut(width).enumerate() {
+                match bias {
+                    Some(bias) if plane == 1 => y.iter_mut().zip(bias).for_each(|(y, &b)| *y += b),
+                    Some(bias) => {
+                        let bias = bias[(first + i) % channels];
+                        y.iter_mut().for_each(|y| *y += bias);
+                    }
+                    None => {}
+                }
+                apply(y, activation);
+            }
+        });
     });
-}
-
-vectorised! {
-    /// Rows of one number a channel.
-    fn finish_rows<T: Float>(y: &mut [T], width: usize, bias: Option<&[T]>, activation: Option<Activation>) {
-        for y in y.chunks_exact_mut(width) {
-            if let Some(bias) = bias {
-                for (y, &b) in y.iter_mut().zip(bias) {
-                    *y += b;
-                }
-            }
-            apply(y, activation);
-        }
-    }
-}
-
-vectorised! {
-    /// Planes of one channel each, beginning with plane `first` of all.
-    fn finish_planes<T: Float>(y: &mut [T], width: usize, first: usize, bias: Option<&[T]>, activation: Option<Activation>) {
-        for (i, y) in y.chunks_exact_mut(width).enumerate() {
-            match (bias, activation) {
-                (Some(bias), Some(Activation::Relu)) => {
-                    let bias = bias[(first + i) % bias.len()];
-                    for y in y {
-                        *y = Activation::Relu.value(*y + bias);
-                    }
-                }
-                (Some(bias), activation) => {
-                    let bias = bias[(first + i) % bias.len()];
-                    for y in &mut *y {
-                        *y += bias;
-                    }
-                    apply(y, activation);
-                }
-                (None, activation) => apply(y, activation),
-            }
-        }
-    }
 }
 
 /// Applies an activation in place.
 #[inline(always)]
 pub(super) fn apply<T: Float>(y: &mut [T], activation: Option<Activation>) {
     match activation {
-        Some(Activation::Relu) => {
-            for y in y {
-                *y = Activation::Relu.value(*y);
-            }
-        }
-        Some(function) => {
-            for y in y {
-                *y = function.value(*y);
-            }
-        }
+        Some(Activation::Relu) => y.iter_mut().for_each(|y| *y = Activation::Relu.value(*y)),
+        Some(function) => y.iter_mut().for_each(|y| *y = function.value(*y)),
         None => {}
     }
 }
@@ -129,13 +90,7 @@ pub(super) fn apply<T: Float>(y: &mut [T], activation: Option<Activation>) {
 /// Takes gradients back through the activation, in place.
 fn unfinish<T: Float>(y: &[T], dy: &mut [T], activation: Option<Activation>) {
     if activation.is_some() {
-        share((y, dy), GRAIN, &|_, (y, dy)| unfinish_part(y, dy, activation));
-    }
-}
-
-vectorised! {
-    fn unfinish_part<T: Float>(y: &[T], dy: &mut [T], activation: Option<Activation>) {
-        unapply(y, dy, activation);
+        share((y, dy), GRAIN, &|_, (y, dy)| wide!(unapply(y, dy, activation)));
     }
 }
 
@@ -149,21 +104,24 @@ pub(super) fn unapply<T: Float>(y: &[T], dy: &mut [T], activation: Option<Activa
                 *dy = if y > T::ZERO { *dy } else { T::ZERO };
             }
         }
-        Some(function) => {
-            for (dy, &y) in dy.iter_mut().zip(y) {
-                *dy *= function.slope(y, y);
-            }
-        }
+        Some(function) => dy.iter_mut().zip(y).for_each(|(dy, &y)| *dy *= function.slope(y, y)),
         None => {}
     }
 }
 
-/// The gradient of a bias: the sums of `dy`, (batch, channels, `plane`), over everything but the channels.
+/// The gradient of a bias: the sums of `dy`, (batch, `channels`, `plane`), over everything but the channels.
 fn bias_gradient<T: Float>(dy: &[T], bias: &mut Parameter<T>, plane: usize, context: &mut Context<T>) -> Result<()> {
     let (_, gradient) = bias.slices_mut()?;
     let channels = gradient.len();
     if plane == 1 {
-        share(gradient, 64, &|first, gradient| sum_columns(dy, channels, first, gradient));
+        share(gradient, 64, &|first, gradient| {
+            wide!({
+                gradient.fill(T::ZERO);
+                for row in dy.chunks_exact(channels) {
+                    gradient.iter_mut().zip(&row[first..]).for_each(|(sum, &value)| *sum += value);
+                }
+            });
+        });
         return Ok(());
     }
     if plane == 0 || dy.is_empty() {
@@ -171,31 +129,16 @@ fn bias_gradient<T: Float>(dy: &[T], bias: &mut Parameter<T>, plane: usize, cont
         return Ok(());
     }
     let mut sums = context.take(dy.len() / plane);
-    let grain = GRAIN.div_ceil(plane);
-    share((rows(dy, plane), &mut sums[..]), grain, &|_, (planes, sums)| sum_planes(planes.data, plane, sums));
+    share((rows(dy, plane), &mut sums[..]), GRAIN.div_ceil(plane), &|_, (planes, sums)| {
+        wide!({
+            for (sum, plane) in sums.iter_mut().zip(planes.data.chunks_exact(plane)) {
+                *sum = sum_of(plane, |value| value);
+            }
+        });
+    });
     for (channel, gradient) in gradient.iter_mut().enumerate() {
         *gradient = sums.iter().skip(channel).step_by(channels).copied().sum();
     }
     context.give(sums);
     Ok(())
-}
-
-vectorised! {
-    /// The sums of some columns, from column `first`, of rows of `width`.
-    fn sum_columns<T: Float>(data: &[T], width: usize, first: usize, sums: &mut [T]) {
-        sums.fill(T::ZERO);
-        for row in data.chunks_exact(width) {
-            for (sum, &value) in sums.iter_mut().zip(&row[first..]) {
-                *sum += value;
-            }
-        }
-    }
-}
-
-vectorised! {
-    fn sum_planes<T: Float>(planes: &[T], width: usize, sums: &mut [T]) {
-        for (sum, plane) in sums.iter_mut().zip(planes.chunks_exact(width)) {
-            *sum = sum_of(plane, |value| value);
-        }
-    }
 }

@@ -6,9 +6,8 @@ use super::window::larger;
 use crate::error::{Error, Result};
 use crate::nn::layer::{channels, dense, input, output};
 use crate::nn::sums::sum_of;
-use crate::nn::work::{GRAIN, rows, share};
+use crate::nn::work::{GRAIN, rows, share, wide};
 use crate::nn::{Backward, Context, Design, Float, Layer, Random};
-use crate::simd::vectorised;
 
 /// The average of each channel: (batch, channels, …) becomes (batch, channels).
 ///
@@ -68,7 +67,7 @@ fn most<T: Float>(x: &[T]) -> T {
 fn pool<T: Float>(x: &ArrayViewD<'_, T>, y: ArrayViewMutD<'_, T>, of: impl Fn(&[T]) -> T + Copy + Sync) -> Result<()> {
     let plane = plane(x.shape())?;
     share((rows(input(x)?, plane), output(y)?), GRAIN.div_ceil(plane), &|_, (x, y)| {
-        vectorised(|| x.data.chunks_exact(plane).zip(y).for_each(|(x, y)| *y = of(x)));
+        wide!(x.data.chunks_exact(plane).zip(y).for_each(|(x, y)| *y = of(x)));
     });
     Ok(())
 }
@@ -81,7 +80,7 @@ fn back<T: Float>(pass: Backward<'_, T>, of: impl Fn(&[T], T, &mut [T]) + Copy +
     let arrays = (rows(input(&pass.x)?, plane), dy, rows(output(dx)?, plane));
     share(arrays, GRAIN.div_ceil(plane), &|_, (x, dy, dx)| {
         let planes = x.data.chunks_exact(plane).zip(dx.data.chunks_exact_mut(plane));
-        vectorised(|| planes.zip(dy).for_each(|((x, dx), &dy)| of(x, dy, dx)));
+        wide!(planes.zip(dy).for_each(|((x, dx), &dy)| of(x, dy, dx)));
     });
     Ok(())
 }

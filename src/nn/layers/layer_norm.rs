@@ -3,13 +3,12 @@
 use ndarray::{ArrayViewD, ArrayViewMutD};
 
 use super::Extents;
-use super::moments::{COLUMNS, Moments, column_sums, long_sum};
+use super::moments::{Moments, long_sum};
 use super::norm::{Affine, check_epsilon};
 use crate::error::{Error, Result};
 use crate::nn::layer::{dense, input, output, volume};
-use crate::nn::work::{GRAIN, rows, share};
+use crate::nn::work::{GRAIN, rows, share, wide};
 use crate::nn::{Backward, Context, Design, Float, Layer, Random, Visitor};
-use crate::simd::vectorised;
 
 /// Layer normalisation (Ba et al. 2016): the last axes of each sample less their mean and by their deviation, then
 /// times a weight plus a bias for each place.
@@ -107,24 +106,40 @@ impl<T: Float> LayerNormLayer<T> {
             }
         }
     }
+}
 
-    /// Writes the gradients of weight and bias.
-    fn learn(&mut self, x: &[T], dy: &[T], width: usize) -> Result<()> {
-        let Some(affine) = self.affine.as_mut().filter(|a| a.weight.trainable || a.bias.trainable) else {
-            return Ok(());
-        };
-        let maps = &self.maps;
-        share(affine.gradients()?, COLUMNS, &|first, (weight, bias)| {
-            vectorised(|| {
-                let count = weight.len();
-                let weights =
-                    column_sums((x, dy), width, first, count, |row, _, x, dy| Float::as_f64(dy * maps[row].value(x)));
-                let biases = column_sums((dy, dy), width, first, count, |_, _, dy, _| Float::as_f64(dy));
-                weight.iter_mut().zip(weights).for_each(|(to, sum)| *to = T::from_f64(sum));
-                bias.iter_mut().zip(biases).for_each(|(to, sum)| *to = T::from_f64(sum));
-            });
-        });
-        Ok(())
+/// Blocks of rows, each with sums of its own of the gradients of weight and bias: as many at the most, so that they
+/// take little memory, whatever the number of threads.
+const BLOCKS: usize = 64;
+/// Rows of a block at the least.
+const ROWS: usize = 16;
+
+/// Takes gradients back through some rows: writes those by the input, if asked for, and adds to those by weight and
+/// bias.
+#[inline(always)]
+fn back<T: Float>(
+    maps: &[Map<T>],
+    weight: Option<&[T]>,
+    (x, dy): (&[T], &mut [T]),
+    mut dx: Option<&mut [T]>,
+    (weights, biases): (&mut [T], &mut [T]),
+    width: usize,
+) {
+    for (row, (&map, (x, dy))) in maps.iter().zip(x.chunks_exact(width).zip(dy.chunks_exact_mut(width))).enumerate() {
+        if let Some(weight) = weight {
+            let sums = weights.iter_mut().zip(biases.iter_mut());
+            for ((weights, biases), (&x, (dy, &weight))) in sums.zip(x.iter().zip(dy.iter_mut().zip(weight))) {
+                *weights += *dy * map.value(x);
+                *biases += *dy;
+                *dy *= weight;
+            }
+        }
+        let Some(dx) = dx.as_mut().and_then(|dx| dx.get_mut(row * width..(row + 1) * width)) else { continue };
+        let level = T::from_f64(long_sum(x, dy, |_, dy| dy) / width as f64);
+        let tilt = T::from_f64(long_sum(x, dy, |x, dy| map.value(x) * dy) / width as f64);
+        for (dx, (&x, &dy)) in dx.iter_mut().zip(x.iter().zip(&*dy)) {
+            *dx = map.scale * (dy - level - map.value(x) * tilt);
+        }
     }
 }
 
@@ -142,7 +157,7 @@ impl<T: Float> Layer<T> for LayerNormLayer<T> {
         self.maps.clear();
         self.maps.resize(x.len() / width, none);
         share((rows(x, width), rows(y, width), &mut self.maps[..]), GRAIN.div_ceil(width), &|_, (x, y, maps)| {
-            vectorised(|| {
+            wide!({
                 let both = x.data.chunks_exact(width).zip(y.data.chunks_exact_mut(width));
                 for (map, (x, y)) in maps.iter_mut().zip(both) {
                     *map = Map::of(Moments::of(x), epsilon);
@@ -159,31 +174,40 @@ impl<T: Float> Layer<T> for LayerNormLayer<T> {
         Ok(())
     }
 
-    fn backward(&mut self, pass: Backward<'_, T>, _: &mut Context<T>) -> Result<()> {
+    fn backward(&mut self, pass: Backward<'_, T>, context: &mut Context<T>) -> Result<()> {
         let width = self.width(pass.x.shape())?;
         let (x, dy) = (input(&pass.x)?, dense("output gradient", pass.dy.into_slice())?);
         if self.maps.len() * width != x.len() {
             return Err(Error::argument("backward", "a forward pass on the same shape before it", "another"));
         }
-        self.learn(x, dy, width)?;
-        let Some(dx) = pass.dx else { return Ok(()) };
         let weight = self.affine.as_ref().map(|affine| affine.values()).transpose()?.map(|(weight, _)| weight);
-        let arrays = (rows(x, width), rows(dy, width), rows(output(dx)?, width), &self.maps[..]);
-        share(arrays, GRAIN.div_ceil(width), &|_, (x, dy, dx, maps)| {
-            vectorised(|| {
-                let given = x.data.chunks_exact(width).zip(dy.data.chunks_exact_mut(width));
-                for ((dx, &map), (x, dy)) in dx.data.chunks_exact_mut(width).zip(maps).zip(given) {
-                    if let Some(weight) = weight {
-                        dy.iter_mut().zip(weight).for_each(|(dy, &weight)| *dy *= weight);
-                    }
-                    let level = T::from_f64(long_sum(x, dy, |_, dy| dy) / width as f64);
-                    let tilt = T::from_f64(long_sum(x, dy, |x, dy| map.value(x) * dy) / width as f64);
-                    for (dx, (&x, &dy)) in dx.iter_mut().zip(x.iter().zip(&*dy)) {
-                        *dx = map.scale * (dy - level - map.value(x) * tilt);
-                    }
-                }
+        let block = self.maps.len().div_ceil(BLOCKS).max(ROWS);
+        let blocks = self.maps.len().div_ceil(block);
+        let mut sums = context.take(2 * blocks * width);
+        sums.fill(T::ZERO);
+        let (x, dy, elements) = (rows(x, block * width), rows(dy, block * width), block * width);
+        let (maps, sums_by_block) = (rows(&self.maps[..], block), rows(&mut sums[..], 2 * width));
+        match pass.dx {
+            Some(dx) => {
+                let dx = rows(output(dx)?, elements);
+                share((x, dy, maps, sums_by_block, dx), 1, &|_, (x, dy, maps, sums, dx)| {
+                    let Some(sums) = sums.data.split_at_mut_checked(width) else { return };
+                    wide!(back(maps.data, weight, (x.data, dy.data), Some(dx.data), sums, width));
+                });
+            }
+            None => share((x, dy, maps, sums_by_block), 1, &|_, (x, dy, maps, sums)| {
+                let Some(sums) = sums.data.split_at_mut_checked(width) else { return };
+                wide!(back(maps.data, weight, (x.data, dy.data), None, sums, width));
+            }),
+        }
+        if let Some(affine) = &mut self.affine {
+            let (weight, bias) = affine.gradients()?;
+            weight.iter_mut().chain(bias).enumerate().for_each(|(place, gradient)| {
+                let sum: f64 = sums.iter().skip(place).step_by(2 * width).map(|&sum| Float::as_f64(sum)).sum();
+                *gradient = T::from_f64(sum);
             });
-        });
+        }
+        context.give(sums);
         Ok(())
     }
 

@@ -3,12 +3,11 @@
 use ndarray::{ArrayViewD, ArrayViewMutD};
 
 use super::Extents;
-use super::window::{Walk, Window, larger};
+use super::window::{TILE, Walk, Window, larger};
 use crate::error::Result;
 use crate::nn::layer::{dense, input, output};
-use crate::nn::work::{GRAIN, rows, share};
+use crate::nn::work::{GRAIN, rows, share, wide};
 use crate::nn::{Backward, Context, Design, Float, Layer, Random};
-use crate::simd::vectorised;
 
 /// The largest sample of each window, over `N` spatial axes. NaN is larger than any number, as in PyTorch; the gradient
 /// goes to the first of the largest samples.
@@ -139,71 +138,104 @@ struct PoolLayer {
     window: Window,
 }
 
-vectorised! {
-    /// Pools plane after plane.
-    fn pool<T: Float>(kind: Kind, walk: &Walk, x: &[T], y: &mut [T]) {
-        for (x, y) in x.chunks_exact(walk.inputs()).zip(y.chunks_exact_mut(walk.outputs())) {
-            match kind {
-                Kind::Max if walk.is_pairs() => walk.pairs_max(x, y),
-                Kind::Max => walk.each(|at, places| {
-                    y[at] = T::NEG_INFINITY;
-                    places.for_each(|from| y[at] = larger(y[at], x[from]));
-                }),
-                Kind::Average { padding_counts } => walk.each(|at, places| {
-                    let mut sum = T::ZERO;
-                    places.for_each(|from| sum += x[from]);
-                    y[at] = sum / divisor(padding_counts, walk, places.count());
-                }),
-            }
+impl Kind {
+    /// Pools a plane.
+    #[inline(always)]
+    fn pool<T: Float>(self, walk: &Walk, x: &[T], y: &mut [T]) {
+        match self {
+            Self::Max if walk.is_pairs() => walk.pairs_max(x, y),
+            Self::Max if walk.is_sliding() => walk.each_tile(
+                #[inline(always)]
+                |to, runs| {
+                    let y = &mut y[to];
+                    y.fill(T::NEG_INFINITY);
+                    runs.for_each(
+                        #[inline(always)]
+                        |to, from| {
+                            let x = &x[from..from + to.len()];
+                            y[to].iter_mut().zip(x).for_each(|(y, &x)| *y = larger(*y, x));
+                        },
+                    );
+                },
+            ),
+            Self::Max => walk.each(|at, places| {
+                y[at] = T::NEG_INFINITY;
+                places.for_each(|from| y[at] = larger(y[at], x[from]));
+            }),
+            Self::Average { padding_counts } => walk.each(|at, places| {
+                let mut sum = T::ZERO;
+                places.for_each(|from| sum += x[from]);
+                y[at] = sum / divisor(padding_counts, walk, places.count());
+            }),
         }
     }
-}
 
-vectorised! {
-    /// Takes the gradients of plane after plane back.
-    fn back<T: Float>(kind: Kind, walk: &Walk, x: &[T], y: &[T], dy: &[T], dx: &mut [T]) {
-        let given = y.chunks_exact(walk.outputs()).zip(dy.chunks_exact(walk.outputs()));
-        let planes = x.chunks_exact(walk.inputs()).zip(dx.chunks_exact_mut(walk.inputs()));
-        for ((x, dx), (y, dy)) in planes.zip(given) {
-            match kind {
-                Kind::Max if walk.is_pairs() => walk.pairs_max_back(x, y, dy, dx),
-                Kind::Max => {
-                    dx.fill(T::ZERO);
-                    walk.each(|at, places| {
-                        let mut first = None;
-                        places.for_each(|from| {
-                            if first.is_none() && (x[from] == y[at] || x[from].is_nan()) {
-                                first = Some(from);
-                            }
-                        });
-                        if let Some(from) = first {
-                            dx[from] += dy[at];
+    /// Takes a plane's gradient back.
+    #[inline(always)]
+    fn back<T: Float>(self, walk: &Walk, x: &[T], y: &[T], dy: &[T], dx: &mut [T]) {
+        match self {
+            Self::Max if walk.is_pairs() => walk.pairs_max_back(x, y, dy, dx),
+            Self::Max if walk.is_sliding() => {
+                dx.fill(T::ZERO);
+                walk.each_tile(
+                    #[inline(always)]
+                    |to, runs| {
+                        // What each window has left to give: nothing once its first largest sample has been met.
+                        let mut left = [T::ZERO; TILE];
+                        let (y, left) = (&y[to.clone()], &mut left[..to.len()]);
+                        left.copy_from_slice(&dy[to]);
+                        runs.for_each(
+                            #[inline(always)]
+                            |to, from| {
+                                let (x, dx) = (&x[from..from + to.len()], &mut dx[from..from + to.len()]);
+                                let windows = y[to.clone()].iter().zip(&mut left[to]);
+                                for ((dx, &x), (&y, left)) in dx.iter_mut().zip(x).zip(windows) {
+                                    let hit = (x == y) | x.is_nan();
+                                    *dx += if hit { *left } else { T::ZERO };
+                                    *left = if hit { T::ZERO } else { *left };
+                                }
+                            },
+                        );
+                    },
+                );
+            }
+            Self::Max => {
+                dx.fill(T::ZERO);
+                walk.each(|at, places| {
+                    let mut first = None;
+                    places.for_each(|from| {
+                        if first.is_none() && (x[from] == y[at] || x[from].is_nan()) {
+                            first = Some(from);
                         }
                     });
-                }
-                Kind::Average { padding_counts } => {
-                    dx.fill(T::ZERO);
-                    walk.each(|at, places| {
-                        let part = dy[at] / divisor(padding_counts, walk, places.count());
-                        places.for_each(|from| dx[from] += part);
-                    });
-                }
+                    if let Some(from) = first {
+                        dx[from] += dy[at];
+                    }
+                });
+            }
+            Self::Average { padding_counts } => {
+                dx.fill(T::ZERO);
+                walk.each(|at, places| {
+                    let part = dy[at] / divisor(padding_counts, walk, places.count());
+                    places.for_each(|from| dx[from] += part);
+                });
             }
         }
     }
-}
-
-#[inline(always)]
-fn divisor<T: Float>(padding_counts: bool, walk: &Walk, samples: usize) -> T {
-    T::from_f64(if padding_counts { walk.taps() } else { samples } as f64)
 }
 
 impl Kind {
     /// Pools all planes.
     pub(super) fn forward<T: Float>(self, walk: Walk, x: &ArrayViewD<'_, T>, y: ArrayViewMutD<'_, T>) -> Result<()> {
         let (inputs, outputs) = (walk.inputs(), walk.outputs());
-        let planes = (rows(input(x)?, inputs), rows(output(y)?, outputs));
-        share(planes, GRAIN.div_ceil(inputs.max(1)), &|_, (x, y)| pool(self, &walk, x.data, y.data));
+        share((rows(input(x)?, inputs), rows(output(y)?, outputs)), GRAIN.div_ceil(inputs.max(1)), &|_, (x, y)| {
+            let planes = x.data.chunks_exact(inputs).zip(y.data.chunks_exact_mut(outputs));
+            wide!({
+                for (x, y) in planes {
+                    self.pool(&walk, x, y);
+                }
+            });
+        });
         Ok(())
     }
 
@@ -215,10 +247,21 @@ impl Kind {
         let dy = rows(dense("output gradient", pass.dy.as_slice())?, outputs);
         let arrays = (x, y, dy, rows(output(dx)?, inputs));
         share(arrays, GRAIN.div_ceil(inputs.max(1)), &|_, (x, y, dy, dx)| {
-            back(self, &walk, x.data, y.data, dy.data, dx.data);
+            let given = y.data.chunks_exact(outputs).zip(dy.data.chunks_exact(outputs));
+            let planes = x.data.chunks_exact(inputs).zip(dx.data.chunks_exact_mut(inputs));
+            wide!({
+                for ((x, dx), (y, dy)) in planes.zip(given) {
+                    self.back(&walk, x, y, dy, dx);
+                }
+            });
         });
         Ok(())
     }
+}
+
+#[inline(always)]
+fn divisor<T: Float>(padding_counts: bool, walk: &Walk, samples: usize) -> T {
+    T::from_f64(if padding_counts { walk.taps() } else { samples } as f64)
 }
 
 impl<T: Float> Layer<T> for PoolLayer {

@@ -48,27 +48,32 @@ impl Window {
         }
         let mut output = input.to_vec();
         for (axis, extent) in output[2..].iter_mut().enumerate() {
-            let (window, padding) = (self.window[axis], self.padding[axis]);
-            if *extent == 0 {
-                return Err(Error::argument("input", format!("at least one sample on axis {axis}"), 0));
-            }
-            let padded = extent.checked_add(2 * padding).ok_or_else(|| Error::overflow("the padded input"))?;
-            if padded < window {
-                return Err(Error::KernelTooLong { axis, kernel: window, input: padded });
-            }
-            *extent = (padded - window) / self.stride[axis] + 1;
+            *extent = self.windows(axis, *extent)?;
         }
         Ok(output)
     }
 
+    /// Windows along an axis of so many samples.
+    fn windows(&self, axis: usize, input: usize) -> Result<usize> {
+        if input == 0 {
+            return Err(Error::argument("input", format!("at least one sample on axis {axis}"), 0));
+        }
+        let (window, padding) = (self.window[axis], self.padding[axis]);
+        let padded = input.checked_add(2 * padding).ok_or_else(|| Error::overflow("the padded input"))?;
+        if padded < window {
+            return Err(Error::KernelTooLong { axis, kernel: window, input: padded });
+        }
+        Ok((padded - window) / self.stride[axis] + 1)
+    }
+
     /// The windows over an input of this shape.
     pub(super) fn over(&self, input: &[usize]) -> Result<Walk> {
-        let output = self.output_shape(input)?;
-        let mut axes = [Axis::NONE; 3];
         let rank = self.window.len();
-        for (axis, place) in axes[3 - rank..].iter_mut().enumerate() {
+        let spatial = input.get(2..).unwrap_or(&[]);
+        let mut axes = [Axis::NONE; 3];
+        for (axis, (place, &input)) in axes[3 - rank..].iter_mut().zip(spatial).enumerate() {
             let (window, stride, padding) = (self.window[axis], self.stride[axis], self.padding[axis]);
-            *place = Axis { input: input[axis + 2], output: output[axis + 2], window, stride, padding };
+            *place = Axis { input, output: self.windows(axis, input)?, window, stride, padding };
         }
         Ok(Walk { axes })
     }
@@ -147,6 +152,27 @@ impl Walk {
         }
     }
 
+    /// Whether neighbouring windows of a row are one sample apart, so that rows can be worked on as a whole.
+    pub(super) fn is_sliding(&self) -> bool {
+        self.axes[2].stride == 1
+    }
+
+    /// Calls `visit` for some neighbouring windows at a time, no more than [`TILE`], with what they read.
+    #[inline(always)]
+    pub(super) fn each_tile(&self, mut visit: impl FnMut(Range<usize>, Runs)) {
+        let [depth, height, width] = self.axes;
+        for d in 0..depth.output {
+            for h in 0..height.output {
+                for first in (0..width.output).step_by(TILE) {
+                    let tile = first..width.output.min(first + TILE);
+                    let row = (d * height.output + h) * width.output;
+                    let planes = [depth.samples(d), height.samples(h)];
+                    visit(row + tile.start..row + tile.end, Runs { planes, tile, height: height.input, width });
+                }
+            }
+        }
+    }
+
     /// Whether the windows are pairs of pairs side by side, the shape that networks pool by most.
     pub(super) fn is_pairs(&self) -> bool {
         let [depth, height, width] = self.axes;
@@ -196,6 +222,39 @@ impl Walk {
                 }
             }
             dx[2 * height.output * width.input..].fill(T::ZERO);
+        }
+    }
+}
+
+/// Windows that are worked on at a time.
+pub(super) const TILE: usize = 64;
+
+/// What neighbouring windows read, tap by tap in the taps' order.
+#[derive(Clone, Debug)]
+pub(super) struct Runs {
+    planes: [Range<usize>; 2],
+    tile: Range<usize>,
+    height: usize,
+    width: Axis,
+}
+
+impl Runs {
+    /// Calls `visit` for each tap with those windows of the tile that have a sample there, counted from the tile's
+    /// first, and with the place of the first one's sample.
+    #[inline(always)]
+    pub(super) fn for_each(&self, mut visit: impl FnMut(Range<usize>, usize)) {
+        let Self { planes: [depth, rows], tile, height, width } = self;
+        for d in depth.clone() {
+            for h in rows.clone() {
+                for tap in 0..width.window {
+                    let start = tile.start.max(width.padding.saturating_sub(tap));
+                    let end = tile.end.min((width.input + width.padding).saturating_sub(tap));
+                    if start < end {
+                        let from = (d * height + h) * width.input + start + tap - width.padding;
+                        visit(start - tile.start..end - tile.start, from);
+                    }
+                }
+            }
         }
     }
 }

@@ -10,10 +10,9 @@ use std::collections::BTreeMap;
 
 use super::layer::volume;
 use super::sums::sum_of;
-use super::work::{GRAIN, share};
+use super::work::{GRAIN, share, wide};
 use super::{Float, Network};
 use crate::error::{Error, Result};
-use crate::simd::vectorised;
 
 /// How gradients are kept from being too large.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -169,10 +168,8 @@ impl<T: Float> Optimizer<T> {
     }
 }
 
-vectorised! {
-    fn squares<T: Float>(values: &[T]) -> T {
-        sum_of(values, |v| v * v)
-    }
+fn squares<T: Float>(values: &[T]) -> T {
+    wide!({ sum_of(values, |v| v * v) })
 }
 
 /// The 2-norm of all gradients that are followed, together.

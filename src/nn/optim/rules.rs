@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use crate::nn::Float;
-use crate::simd::vectorised;
+use crate::nn::work::wide;
 
 /// What a step asks of a rule.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -117,8 +117,8 @@ impl Sgd {
     }
 }
 
-vectorised! {
-    fn sgd<T: Float>(rule: &Sgd, update: Update, value: &mut [T], gradient: &[T], arrays: &mut [&mut [T]]) {
+fn sgd<T: Float>(rule: &Sgd, update: Update, value: &mut [T], gradient: &[T], arrays: &mut [&mut [T]]) {
+    wide!({
         let decay = T::from_f64(if update.decays { rule.weight_decay } else { 0.0 });
         let (rate, momentum) = (T::from_f64(update.rate), T::from_f64(rule.momentum));
         match arrays {
@@ -136,7 +136,7 @@ vectorised! {
                 }
             }
         }
-    }
+    })
 }
 
 impl<T: Float> Rule<T> for Sgd {
@@ -187,8 +187,15 @@ impl Adam {
     }
 }
 
-vectorised! {
-    fn adam<T: Float>(rule: &Adam, update: Update, decoupled: f64, value: &mut [T], gradient: &[T], arrays: &mut [&mut [T]]) {
+fn adam<T: Float>(
+    rule: &Adam,
+    update: Update,
+    decoupled: f64,
+    value: &mut [T],
+    gradient: &[T],
+    arrays: &mut [&mut [T]],
+) {
+    wide!({
         let [mean, square] = arrays else { return };
         let decay = T::from_f64(if update.decays { rule.weight_decay } else { 0.0 });
         let keep = T::from_f64(if update.decays { 1.0 - update.rate * decoupled } else { 1.0 });
@@ -205,7 +212,7 @@ vectorised! {
             *v = beta2 * *v + rest2 * g * g;
             *w = kept - rate * *m / (v.sqrt() * root + epsilon);
         }
-    }
+    })
 }
 
 impl<T: Float> Rule<T> for Adam {
@@ -304,8 +311,8 @@ impl RmsProp {
     }
 }
 
-vectorised! {
-    fn rms_prop<T: Float>(rule: &RmsProp, update: Update, value: &mut [T], gradient: &[T], arrays: &mut [&mut [T]]) {
+fn rms_prop<T: Float>(rule: &RmsProp, update: Update, value: &mut [T], gradient: &[T], arrays: &mut [&mut [T]]) {
+    wide!({
         let decay = T::from_f64(if update.decays { rule.weight_decay } else { 0.0 });
         let (alpha, rest) = (T::from_f64(rule.alpha), T::from_f64(1.0 - rule.alpha));
         let (rate, epsilon) = (T::from_f64(update.rate), T::from_f64(rule.epsilon));
@@ -331,7 +338,7 @@ vectorised! {
             }
             _ => {}
         }
-    }
+    })
 }
 
 impl<T: Float> Rule<T> for RmsProp {
