@@ -2,6 +2,7 @@
 //!
 //! With `FALTUNG_DATA` naming a folder that has `mnist`, `trec`, `mr-polarity` and `fsdd`, these are read too.
 
+mod augment;
 mod download;
 mod idx;
 mod mnist;

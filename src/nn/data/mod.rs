@@ -10,6 +10,7 @@
 //!
 //! Any type becomes a data set by [`Dataset`]'s three methods; references and [`Arc`]s of data sets are data sets.
 
+mod augment;
 #[cfg(feature = "download")]
 mod download;
 mod idx;
@@ -26,6 +27,7 @@ use ndarray::{ArrayD, ArrayViewMutD, Axis};
 use super::Float;
 use crate::error::{Error, Result};
 
+pub use augment::{Augment, Augmented, Draws, Noise, SpecMask, TimeShift, Tone, Warp};
 #[cfg(feature = "download")]
 pub use download::{Download, RemoteFile};
 pub use idx::Idx;
