@@ -18,9 +18,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use faltung::ndarray::{Array2, ArrayViewMutD};
-use faltung::nn::data::{Arrays, Dataset, Deal, Sentences, Targets, Trec, TrecLabels};
+use faltung::nn::data::{Arrays, Augment, Augmented, Dataset, Deal, Draws, Sentences, Targets, Trec, TrecLabels};
 use faltung::nn::models::TextCnn;
-use faltung::nn::{AdamW, CrossEntropy, CsvLog, Curves, Metrics, Optimizer, ProgressBar, Random, Stopping, Trainer};
+use faltung::nn::{AdamW, CrossEntropy, CsvLog, Curves, Metrics, Optimizer, ProgressBar, Stopping, Trainer};
 use faltung::text::{Batcher, PADDING, Split, Tokenizer, UNKNOWN, Vocabulary};
 
 /// Trains Kim's network for sentences.
@@ -149,7 +149,7 @@ fn train(
     let (data, test) = (encode(sentences)?, encode(test)?);
     println!("{} sentences of {tokens} tokens or fewer, {} words", data.len(), vocabulary.len());
     let parts = Deal::stratified(arguments.seed).split(&data, 0.1)?;
-    let training = WordDropout { data: &parts.train, probability: arguments.word_dropout };
+    let training = Augmented::new(&parts.train).then(WordDropout(arguments.word_dropout))?.seed(arguments.seed);
 
     let network = TextCnn::new(vocabulary.len())
         .dimension(arguments.dimension)
@@ -189,27 +189,13 @@ fn train(
     Ok(metrics)
 }
 
-/// Sentences of which some words, drawn anew each epoch, are unknown.
-struct WordDropout<D> {
-    data: D,
-    probability: f64,
-}
+/// Takes some words, drawn anew each epoch, for unknown ones.
+struct WordDropout(f64);
 
-impl<D: Dataset<f32>> Dataset<f32> for WordDropout<D> {
-    fn sample_shape(&self) -> &[usize] {
-        self.data.sample_shape()
-    }
-
-    fn targets(&self) -> &Targets<f32> {
-        self.data.targets()
-    }
-
-    fn read(&self, index: usize, draw: Option<u64>, mut sample: ArrayViewMutD<'_, f32>) -> faltung::Result<()> {
-        self.data.read(index, draw, sample.view_mut())?;
-        let Some(draw) = draw else { return Ok(()) };
-        let mut random = Random::stream(draw, index as u64);
-        for id in &mut sample {
-            if *id != PADDING as f32 && random.uniform() < self.probability {
+impl Augment<f32> for WordDropout {
+    fn apply(&self, mut sentence: ArrayViewMutD<'_, f32>, draws: &mut Draws) -> faltung::Result<()> {
+        for id in &mut sentence {
+            if *id != PADDING as f32 && draws.chance(self.0) {
                 *id = UNKNOWN as f32;
             }
         }

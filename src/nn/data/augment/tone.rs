@@ -83,7 +83,7 @@ impl<T: Float> Augment<T> for Tone {
 
 /// The mean of a sample; 0 of none.
 pub(super) fn mean<T: Float>(sample: &ArrayViewMutD<'_, T>) -> f64 {
-    sample.iter().map(|&v| Float::to_f64(v)).sum::<f64>() / sample.len().max(1) as f64
+    sample.iter().map(|&v| Float::as_f64(v)).sum::<f64>() / sample.len().max(1) as f64
 }
 
 /// Normally distributed noise, added to every value of a sample of any shape.
