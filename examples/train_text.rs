@@ -50,6 +50,9 @@ struct Arguments {
     /// How probably a training word is taken for an unknown one, whose vector would not be learnt otherwise.
     #[arg(long, default_value_t = 0.1)]
     word_dropout: f64,
+    /// Whether words that differ in capital letters differ, as the paper has it for TREC.
+    #[arg(long)]
+    cased: bool,
     /// Numbers of a word's vector.
     #[arg(long, default_value_t = 300)]
     dimension: usize,
@@ -141,7 +144,7 @@ fn train(
     report: &Path,
     save: Option<&Path>,
 ) -> Result<Metrics, Box<dyn Error>> {
-    let tokenizer = Tokenizer::new().split(Split::Kim);
+    let tokenizer = Tokenizer::new().split(Split::Kim).lowercase(!arguments.cased);
     let vocabulary = sentences.vocabulary(&tokenizer, Vocabulary::builder())?;
     let tokens = sentences.longest(&tokenizer);
     let batcher = Batcher::new().length(tokens);
@@ -179,6 +182,7 @@ fn train(
             ("maps", arguments.maps.to_string()),
             ("tokens", tokens.to_string()),
             ("tokenizer", "kim".to_string()),
+            ("cased", arguments.cased.to_string()),
             ("classes", data.names().join("\n")),
             ("vocabulary", String::from_utf8(words)?),
         ];

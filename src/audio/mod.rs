@@ -5,6 +5,7 @@
 //! | [`Audio`] | samples, channels x frames, and their rate; WAV files in and out |
 //! | [`WavFormat`] | how samples are stored in a WAV file |
 //! | [`Reverb`], and the [`PreparedReverb`] made of it | a sound in the room of an impulse response |
+//! | [`Stft`], [`LogMel`] and what is [prepared](PreparedLogMel) of them | power spectra over time, and those of the bands of the mel scale |
 //! | [`decibels`] | a level in dB as a factor |
 //!
 //! ```
@@ -23,14 +24,18 @@
 //! ```
 
 mod format;
+mod mel;
 mod prepared;
 mod reverb;
 mod riff;
 mod sound;
+mod spectrum;
 mod wav;
 mod wiring;
 
 pub use format::WavFormat;
+pub use mel::{Level, LogMel, PreparedLogMel};
 pub use prepared::PreparedReverb;
 pub use reverb::{Reverb, decibels};
 pub use sound::Audio;
+pub use spectrum::{MelScale, PreparedStft, Stft};

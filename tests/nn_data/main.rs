@@ -3,10 +3,12 @@
 //! With `FALTUNG_DATA` naming a folder that has `mnist`, `trec`, `mr-polarity` and `fsdd`, these are read too.
 
 mod augment;
+mod cifar;
 mod download;
 mod idx;
 mod mnist;
 mod sentences;
+mod sounds;
 mod subset;
 
 use std::path::PathBuf;

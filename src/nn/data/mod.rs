@@ -3,14 +3,20 @@
 //! | what | type | sample |
 //! |---|---|---|
 //! | arrays in memory | [`Arrays`] | any |
-//! | MNIST, Fashion-MNIST | [`Mnist`], [`ImageClasses`]; `MnistSource` fetches it | (1, 28, 28) |
+//! | MNIST, Fashion-MNIST, CIFAR-10 | [`Mnist`], [`Cifar`], of [`ImageClasses`]; `MnistSource` fetches MNIST (feature `download`) | (channels, height, width) |
+//! | sentence files: TREC, movie reviews, one's own | `Sentences`, `Trec`; `SentenceClasses` (feature `text`) | (tokens), as ids |
+//! | folders of WAV files | `WavFolder`; `SoundClasses` (feature `audio`) | (1, samples) |
+//! | log-mel spectrograms of sounds | `Spectra` (feature `audio`) | (channels, bands, frames) |
+//! | random changes | [`Augmented`] by [`Warp`], [`Tone`], [`Noise`], [`TimeShift`], [`SpecMask`] | as the other's |
+//! | a part of another set, validation, folds | [`Subset`], [`Deal`] | as the other's |
 //! | IDX files | [`Idx`] | |
-//! | sentences | `Sentences`, `Trec`, and `SentenceClasses` made of them, with the feature `text` | (tokens), ids |
-//! | a part of another set, folds | [`Subset`], [`Deal`] | as the other's |
+//!
+//! Readers check what a file declares against what it holds, and allocate no more than that.
 //!
 //! Any type becomes a data set by [`Dataset`]'s three methods; references and [`Arc`]s of data sets are data sets.
 
 mod augment;
+mod cifar;
 #[cfg(feature = "download")]
 mod download;
 mod idx;
@@ -18,6 +24,8 @@ mod images;
 mod mnist;
 #[cfg(feature = "text")]
 mod sentences;
+#[cfg(feature = "audio")]
+mod sounds;
 mod subset;
 
 use std::sync::Arc;
@@ -28,6 +36,7 @@ use super::Float;
 use crate::error::{Error, Result};
 
 pub use augment::{Augment, Augmented, Draws, Noise, SpecMask, TimeShift, Tone, Warp};
+pub use cifar::Cifar;
 #[cfg(feature = "download")]
 pub use download::{Download, RemoteFile};
 pub use idx::Idx;
@@ -37,6 +46,8 @@ pub use mnist::MnistSource;
 pub use mnist::{FASHION, Mnist};
 #[cfg(feature = "text")]
 pub use sentences::{SentenceClasses, Sentences, Trec, TrecLabels};
+#[cfg(feature = "audio")]
+pub use sounds::{Recording, SoundClasses, Spectra, WavFolder};
 pub use subset::{Deal, Parts, Subset};
 
 /// What is to be learnt, a value a sample.
@@ -154,6 +165,39 @@ impl<T: Float> Arrays<T> {
             return Err(Error::argument("samples", expected, format!("shape {:?}", samples.shape())));
         }
         Ok(Self { samples, targets })
+    }
+
+    /// Reads all samples of a data set, as they are for evaluation: what is costly to compute is computed once.
+    ///
+    /// # Errors
+    /// As [`Dataset::read`]; [`Error::Overflow`] and [`Error::Other`] where they do not fit the memory.
+    ///
+    /// ```
+    /// use faltung::ndarray::array;
+    /// use faltung::nn::data::{Arrays, Dataset, Subset, Targets};
+    ///
+    /// let data = Arrays::new(array![[0.0f32], [1.0], [2.0]].into_dyn(), Targets::Classes(vec![0, 1, 0]))?;
+    /// let even = Arrays::collect(&Subset::new(&data, vec![2, 0])?)?;
+    /// assert_eq!(even.samples(), &array![[2.0], [0.0]].into_dyn());
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
+    pub fn collect(data: &impl Dataset<T>) -> Result<Self> {
+        let shape = [&[data.targets().len()], data.sample_shape()].concat();
+        let count = shape.iter().try_fold(1usize, |count, &extent| count.checked_mul(extent));
+        let count = count.ok_or_else(|| Error::overflow(format!("the samples' size {shape:?}")))?;
+        let mut values = Vec::new();
+        values.try_reserve_exact(count).map_err(|e| Error::other("allocating the samples", e))?;
+        values.resize(count, T::ZERO);
+        let mut samples = ArrayD::from_shape_vec(shape, values).map_err(|e| Error::other("shaping the samples", e))?;
+        let read = |(index, sample)| data.read(index, None, sample);
+        #[cfg(feature = "parallel")]
+        {
+            use rayon::iter::{IntoParallelIterator, ParallelIterator};
+            samples.outer_iter_mut().enumerate().collect::<Vec<_>>().into_par_iter().try_for_each(read)?;
+        }
+        #[cfg(not(feature = "parallel"))]
+        samples.outer_iter_mut().enumerate().try_for_each(read)?;
+        Self::new(samples, data.targets().clone())
     }
 
     /// The samples, (number, …).
