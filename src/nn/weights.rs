@@ -62,19 +62,23 @@ impl Stored {
         })
     }
 
+    /// A number that is counted on from.
     fn whole(&self, name: &str) -> Result<u64> {
-        let bytes = match (self.dtype, self.bytes.as_chunks().0) {
-            (Dtype::I64 | Dtype::U64, [bytes]) => *bytes,
-            _ => {
-                return Err(Error::argument(
-                    name.to_owned(),
-                    "one whole number of 64 bits",
-                    format!("{:?}", self.dtype),
-                ));
-            }
-        };
-        Ok(u64::from_le_bytes(bytes))
+        let refuse =
+            |given: String| Err(Error::argument(name.to_owned(), "one count, of 64 bits and below 2⁵³", given));
+        match (self.dtype, self.bytes.as_chunks().0) {
+            (Dtype::I64 | Dtype::U64, &[bytes]) => match u64::from_le_bytes(bytes) {
+                count if is_count(count) => Ok(count),
+                other => refuse(other.to_string()),
+            },
+            (dtype, _) => refuse(format!("{:?} {dtype:?}", self.shape)),
+        }
     }
+}
+
+/// Whether a number of a file is one that can be counted on from and never overflows.
+pub(super) fn is_count(number: u64) -> bool {
+    number < 1 << 53
 }
 
 impl safetensors::View for &Stored {

@@ -15,7 +15,7 @@ use crate::nn::{
 /// // A thin one, for grey pictures.
 /// let mut network = ResNet::basic([2, 2, 2, 2]).width(8).in_channels(1).design::<f32>(10).build(1)?;
 /// assert_eq!(network.output_shape(&[16, 1, 32, 32])?, [16, 10]);
-/// assert_eq!(network.parameter_count(), 175_258);
+/// assert_eq!(network.parameter_count(), 176_578);
 /// # Ok::<(), faltung::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use super::{Epoch, Metrics};
 use crate::error::{Error, Result};
 use crate::nn::layer::volume;
 use crate::nn::optim::State;
-use crate::nn::weights::{RESERVED, Stored, Tensors};
+use crate::nn::weights::{RESERVED, Stored, Tensors, is_count};
 use crate::nn::{Float, Network, Optimizer, Random};
 use crate::plan::Recipe;
 
@@ -112,7 +112,7 @@ impl Progress {
         let text = |key: &'static str| {
             get(key).ok_or_else(|| Error::argument("checkpoint", format!("an entry {key}"), "none"))
         };
-        let steps: u64 = number(key::STEPS, text(key::STEPS)?)?;
+        let steps = count(key::STEPS, text(key::STEPS)?)?;
         let random = Random::from_state(text(key::RANDOM)?)?;
         let recipe = |line: &str| -> Result<(String, Recipe)> {
             let (problem, recipe) = line.rsplit_once(' ').ok_or_else(|| bad(key::RECIPES, line))?;
@@ -133,6 +133,9 @@ impl Progress {
             best,
             stopped: number(key::STOPPED, text(key::STOPPED)?)?,
         };
+        if progress.best.is_some_and(|(_, epoch)| epoch > progress.epochs()) {
+            return Err(bad(key::BEST, text(key::BEST)?));
+        }
         let state = optimizer_state(tensors, network, optimizer)?;
         let best = Tensors { arrays: part(tensors, RESERVED[1]), metadata: BTreeMap::new() };
         tensors.load(network)?;
@@ -149,6 +152,10 @@ fn bad(key: &'static str, text: &str) -> Error {
 
 fn number<N: std::str::FromStr>(key: &'static str, text: &str) -> Result<N> {
     text.parse().map_err(|_| bad(key, text))
+}
+
+fn count(key: &'static str, text: &str) -> Result<u64> {
+    number(key, text).and_then(|count| if is_count(count) { Ok(count) } else { Err(bad(key, text)) })
 }
 
 /// The arrays whose names begin in a way, without that beginning.

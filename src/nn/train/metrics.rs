@@ -5,6 +5,7 @@ use ndarray::{Array2, ArrayViewD};
 use crate::error::Result;
 use crate::nn::Float;
 use crate::nn::data::Targets;
+use crate::nn::weights::is_count;
 
 /// How well a network does on some samples.
 ///
@@ -100,7 +101,10 @@ impl Metrics {
         let classes: usize = parts.next()?.parse().ok()?;
         let counts =
             parts.next()?.split(',').filter(|t| !t.is_empty()).map(|t| t.parse().ok()).collect::<Option<Vec<_>>>()?;
-        (Some(counts.len()) == classes.checked_mul(classes)).then_some(Self { samples, loss, counts, classes })
+        // Each sample of classes is counted once: sums of the counts do not overflow.
+        let counted = counts.iter().try_fold(0u64, |sum, &count| sum.checked_add(count))?;
+        let fits = Some(counts.len()) == classes.checked_mul(classes) && (classes == 0 || counted == samples);
+        (fits && is_count(samples)).then_some(Self { samples, loss, counts, classes })
     }
 }
 
