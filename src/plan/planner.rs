@@ -8,7 +8,7 @@ use super::measure::Bench;
 use super::memory::Memory;
 use super::recipe::{Algorithm, Recipe};
 use super::{Built, Plan, Threads, candidates};
-use crate::element::Element;
+use crate::element::{DType, Element};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
 
@@ -186,7 +186,7 @@ impl Planner {
         check_element::<T>(problem)?;
         let given = candidates::with_recipe(problem, recipe)?;
         let others = Algorithm::ALL.into_iter().filter(|&algorithm| algorithm != recipe.algorithm()).map(|algorithm| {
-            let mut other = candidates::design(problem, algorithm);
+            let mut other = candidates::design(problem, algorithm, self.bound(problem.dtype));
             other.why_not.get_or_insert_with(|| format!("{recipe} was asked for"));
             other
         });
@@ -266,9 +266,14 @@ impl Planner {
         Ok((*explanation).clone())
     }
 
+    /// The error bound that is accepted.
+    fn bound(&self, dtype: DType) -> f64 {
+        self.tolerance.unwrap_or(TOLERANCE * dtype.epsilon())
+    }
+
     /// The candidate with the reason that this planner's bounds give against it, if any.
     fn judge(&self, mut candidate: Candidate) -> Candidate {
-        let tolerance = self.tolerance.unwrap_or(TOLERANCE * candidate.dtype.epsilon());
+        let tolerance = self.bound(candidate.dtype);
         if candidate.why_not.is_some() {
             return candidate;
         }
@@ -305,8 +310,9 @@ impl Planner {
     /// Every algorithm's design: those that meet this planner's bounds first, without a reason against them, then by
     /// predicted time.
     fn judged(&self, problem: &Problem) -> Result<Vec<Candidate>> {
+        let tolerance = self.bound(problem.dtype);
         let mut candidates: Vec<Candidate> =
-            Algorithm::ALL.iter().map(|&algorithm| self.judge(candidates::design(problem, algorithm))).collect();
+            Algorithm::ALL.iter().map(|&algorithm| self.judge(candidates::design(problem, algorithm, tolerance))).collect();
         candidates.sort_by(order);
         if candidates[0].why_not.is_some() {
             return Err(self.nothing(&candidates));

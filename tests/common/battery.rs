@@ -23,7 +23,7 @@ pub fn must_support(algorithm: Algorithm, _: &Problem) -> bool {
 
 /// Whether the algorithm computes sums of whole numbers exactly.
 pub fn is_exact(algorithm: Algorithm) -> bool {
-    algorithm != Algorithm::Fft
+    !matches!(algorithm, Algorithm::Fft | Algorithm::Winograd)
 }
 
 /// Runs many cases through many algorithms, and fails at the end with the first failures of each.

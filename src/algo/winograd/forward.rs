@@ -1,0 +1,395 @@
+//! Forward passes and input gradients.
+
+use super::axes::{self, Frequencies, RANK};
+use super::geometry::{self, Axis, Block, Blocks, Dims, Extent, stage};
+use super::kernels::{Panels, odd_step};
+use crate::algo::gather::Source;
+use crate::algo::lower::Lowered;
+use crate::algo::{Call, Execute, Needs, Second};
+use crate::element::Element;
+use crate::problem::Problem;
+use crate::reference::Terms;
+use crate::simd::{self, Interleave, Isa, Line, Map, Outer, TileMut, Workers};
+use crate::view::{MAX_AXES, Strided, View, ViewMut, advance};
+
+/// Bytes of a block's samples and products: part of the second cache.
+const NEAR: usize = 320 << 10;
+
+/// Tiles of a block, at the least and at the most.
+const TILES: [usize; 2] = [14, 64];
+
+/// Bytes of the kernel's values beyond which all the samples' are made first, and bytes of these that are not too many
+/// for that.
+const MANY: usize = 3 << 20;
+const MOST: usize = 16 << 20;
+
+/// Tiles up to which the kernel's values are made where they are used, in a run that has not had them prepared.
+const FEW: usize = 96;
+
+/// Winograd's algorithm for one problem: forward pass or input gradient.
+#[derive(Debug)]
+pub(crate) struct Forward {
+    problem: Problem,
+    /// How the plain kernel lies among what is packed.
+    kernel: Strided,
+    lowered: Lowered,
+    pub(super) axes: Vec<Axis>,
+    isa: Isa,
+    lanes: usize,
+    /// Inner channels, whole registers.
+    padded: usize,
+    pub(super) panels: Panels,
+    pub(super) blocks: Blocks,
+    /// Whether all tiles are transformed before the first is multiplied.
+    pub(super) first: bool,
+    needs: Needs,
+}
+
+/// What the work of one run looks at.
+struct Run<'a, T: Element> {
+    forward: &'a Forward,
+    source: Source<'a, T>,
+    terms: Terms<'a, T>,
+}
+
+impl Forward {
+    pub(crate) fn new<T: Element>(problem: &Problem, tile: &[usize]) -> Result<Self, String> {
+        let (lowered, axes) = geometry::axes(problem, tile)?;
+        if lowered.inner == 0 {
+            return Err("it has nothing to sum".into());
+        }
+        let isa = Isa::detect();
+        let lanes = T::lanes(isa);
+        let padded = lowered.inner.next_multiple_of(lanes);
+        let panels = Panels::new::<T>(isa, &lowered, &axes);
+        let all = geometry::all_tiles(problem, &axes);
+        let bytes = |elements: usize| elements.saturating_mul(size_of::<T>());
+        let one = bytes(panels.frequencies * (padded + panels.width));
+        let kernels = bytes(panels.len().saturating_mul(panels.count()));
+        let samples = bytes(panels.frequencies.saturating_mul(padded).saturating_mul(all.count()));
+        let first = lowered.groups == 1 && kernels > MANY && samples <= MOST;
+        let target = if first { TILES[1] } else { (NEAR / one).clamp(TILES[0], TILES[1]) };
+        let blocks = Blocks { all, each: extent(all, target) };
+        let mut this = Self {
+            problem: problem.clone(),
+            kernel: Strided::dense(&problem.kernel_shape(), Default::default()),
+            lowered,
+            axes,
+            isa,
+            lanes,
+            padded,
+            panels,
+            blocks,
+            first,
+            needs: Needs::default(),
+        };
+        this.needs = this.memory::<T>();
+        Ok(this)
+    }
+
+    fn memory<T: Element>(&self) -> Needs {
+        let lines = Line::holding::<T>;
+        let panels = self.panels.len().saturating_mul(self.panels.count()).saturating_mul(self.lowered.groups);
+        let block = self.blocks.each;
+        let samples = lines(self.samples_len(block));
+        let within = if self.packs_within() { lines(self.panels.len()) } else { 0 };
+        let made = self.panels.scratch::<T>(&self.axes);
+        let [staged, positions] = [self.data(block), self.results(block)].map(|d| lines(d.positions() * self.lanes));
+        let between = self.between(block) * self.lanes;
+        Needs {
+            packed: lines(self.kernel.elements()).saturating_add(lines(panels)),
+            shared: if self.first { samples.saturating_mul(self.blocks.count()) } else { 0 },
+            worker: samples + within + made + lines(self.products_len(block)) + 2 * (staged + positions) + lines(between),
+        }
+    }
+
+    /// Whether a run that has not been prepared makes the kernel's values panel by panel.
+    fn packs_within(&self) -> bool {
+        self.first && self.blocks.all.count() <= FEW
+    }
+
+    /// Elements from one frequency of a block's samples to the next, and of all of them.
+    fn samples_step(&self, block: Extent) -> usize {
+        odd_step(block.count().saturating_mul(self.padded), self.lanes)
+    }
+
+    fn samples_len(&self, block: Extent) -> usize {
+        self.samples_step(block).saturating_mul(self.panels.frequencies)
+    }
+
+    fn products_step(&self, block: Extent) -> usize {
+        odd_step(block.count() * self.panels.width, self.lanes)
+    }
+
+    fn products_len(&self, block: Extent) -> usize {
+        self.products_step(block) * self.panels.frequencies
+    }
+
+    fn data(&self, block: Extent) -> Dims {
+        Dims::new(&self.axes, &block.tiles, |_| Map::Data)
+    }
+
+    fn results(&self, block: Extent) -> Dims {
+        Dims::new(&self.axes, &block.tiles, |axis| Map::Result(axis.tile))
+    }
+
+    /// Registers between the axes.
+    fn between(&self, block: Extent) -> usize {
+        axes::scratch(self.data(block).as_slice()).max(axes::scratch(self.results(block).as_slice()))
+    }
+
+    fn panels<'a, T: Element>(&self, packed: &'a [Line]) -> (View<'a, T>, &'a [T]) {
+        let (plain, panels) = packed.split_at(Line::holding::<T>(self.kernel.elements()));
+        (View { data: &simd::elements(plain)[..self.kernel.elements()], at: self.kernel }, simd::elements(panels))
+    }
+}
+
+/// The extent of blocks of about so many tiles: whole rows where they fit, equal parts where not.
+fn extent(all: Extent, target: usize) -> Extent {
+    let mut left = target;
+    let mut take = |n: usize| {
+        let most = n.min(left).max(1);
+        let each = n.div_ceil(n.div_ceil(most).max(1)).max(1);
+        left = if each == n { left / n.max(1) } else { 1 };
+        each
+    };
+    let mut tiles = [1; RANK];
+    for a in (0..RANK).rev() {
+        tiles[a] = take(all.tiles[a]);
+    }
+    Extent { batch: take(all.batch), tiles }
+}
+
+impl<T: Element> Execute<T> for Forward {
+    fn needs(&self) -> Needs {
+        self.needs
+    }
+
+    fn takes_non_finite(&self) -> bool {
+        false
+    }
+
+    fn packs_within(&self) -> bool {
+        self.packs_within()
+    }
+
+    fn pack(&self, kernel: View<'_, T>, packed: &mut [Line], workers: &mut Workers<'_>) {
+        let (plain, panels) = packed.split_at_mut(Line::holding::<T>(self.kernel.elements()));
+        kernel.copy_to(&mut simd::elements_mut(plain)[..self.kernel.elements()]);
+        let (count, length) = (self.panels.count(), self.panels.len());
+        let panels = &mut simd::elements_mut(panels)[..self.lowered.groups * count * length];
+        let at = Strided::dense(&[self.lowered.groups, count, length], Default::default());
+        workers.tiles(ViewMut { data: panels, at }, &[1, 1, length], |mut tile, scratch| {
+            let which = (tile.start()[0], tile.start()[1]);
+            self.panels.make(&self.lowered, &self.axes, kernel, which, tile.row(&[0; 3], length), scratch);
+        });
+    }
+
+    fn run(&self, call: Call<'_, '_, T>) {
+        let Call { first, second, out, mut shared, workers } = call;
+        let (kernel, panels) = match second {
+            Second::Plain(view) => (view, None),
+            Second::Packed(lines) => {
+                let (view, panels) = self.panels::<T>(lines);
+                (view, Some(panels))
+            }
+        };
+        let run = Run {
+            forward: self,
+            source: Source { view: first, boundary: self.lowered.boundary },
+            terms: Terms::new(&self.problem, first, kernel),
+        };
+        let rank = self.axes.len();
+        let (each, length) = (self.blocks.each, self.panels.len());
+        let mut tile = [1; MAX_AXES];
+        if !self.first {
+            (tile[0], tile[1]) = (each.batch, self.lowered.outer);
+            for (a, axis) in self.axes.iter().enumerate() {
+                tile[2 + a] = each.tiles[a] * axis.tile;
+            }
+            let panels = panels.unwrap_or_default();
+            return workers.tiles(out, &tile[..2 + rank], |mut out, mut scratch| {
+                let block = self.block(&out);
+                let group = out.start()[1] / self.lowered.outer;
+                let samples = simd::split::<T>(&mut scratch, self.samples_len(block.extent));
+                run.transform(&block, group, samples, scratch);
+                for panel in 0..self.panels.count() {
+                    let values = &panels[(group * self.panels.count() + panel) * length..][..length];
+                    run.multiply(&block, panel, samples, values, &mut out, (0, panel * self.panels.width), scratch);
+                }
+            });
+        }
+        let samples = self.samples_len(each);
+        let length_of = Line::holding::<T>(samples) * Line::BYTES / size_of::<T>();
+        let room = simd::split::<T>(&mut shared, self.blocks.count() * length_of);
+        let at = Strided::dense(&[self.blocks.count(), length_of], Default::default());
+        workers.tiles(ViewMut { data: &mut *room, at }, &[1, length_of], |mut tile, scratch| {
+            let block = self.blocks.get(tile.start()[0]);
+            run.transform(&block, 0, tile.row(&[0, 0], samples), scratch);
+        });
+        let room = &*room;
+        (tile[0], tile[1]) = (self.problem.batch, self.panels.width);
+        tile[2..2 + rank].fill(usize::MAX);
+        workers.tiles(out, &tile[..2 + rank], |mut out, mut scratch| {
+            let panel = out.start()[1] / self.panels.width;
+            let values = match panels {
+                Some(panels) => &panels[panel * length..][..length],
+                None => {
+                    let own = simd::split::<T>(&mut scratch, length);
+                    self.panels.make(&self.lowered, &self.axes, kernel, (0, panel), own, scratch);
+                    &*own
+                }
+            };
+            for index in 0..self.blocks.count() {
+                let block = self.blocks.get(index);
+                let samples = &room[index * length_of..][..samples];
+                run.multiply(&block, panel, samples, values, &mut out, (block.entry, 0), scratch);
+            }
+        });
+    }
+}
+
+impl Forward {
+    /// The tiles that a box of the result is made of.
+    fn block<T: Copy>(&self, out: &TileMut<'_, T>) -> Block {
+        let (mut start, mut tiles) = ([0; RANK], [1; RANK]);
+        for (a, axis) in self.axes.iter().enumerate() {
+            start[a] = out.start()[2 + a] / axis.tile;
+            tiles[a] = out.shape()[2 + a].div_ceil(axis.tile);
+        }
+        Block { entry: out.start()[0], start, extent: Extent { batch: out.shape()[0], tiles } }
+    }
+}
+
+impl<T: Element> Run<'_, T> {
+    /// The values at the points of all samples of a block.
+    fn transform(&self, block: &Block, group: usize, samples: &mut [T], mut scratch: &mut [Line]) {
+        let Forward { lowered, axes, isa, lanes, padded, .. } = self.forward;
+        let dims = self.forward.data(block.extent);
+        let length = dims.positions() * lanes;
+        let staged = simd::split::<T>(&mut scratch, length);
+        let rows = simd::split::<T>(&mut scratch, length);
+        let between = simd::split::<T>(&mut scratch, self.forward.between(block.extent) * lanes);
+        let mut start = [0; RANK];
+        for (a, axis) in axes.iter().enumerate() {
+            start[a] = (block.start[a] * axis.tile) as isize + axis.offset;
+        }
+        let at = Frequencies { step: self.forward.samples_step(block.extent), tile: *padded };
+        let tiles = block.extent.count() / block.extent.batch;
+        for n in 0..block.extent.batch {
+            for channel in (0..lowered.inner).step_by(*lanes) {
+                let from = (block.entry + n, group * lowered.inner + channel, (*lanes).min(lowered.inner - channel));
+                stage(*isa, &self.source, from, dims.as_slice(), &start, |x| x, staged, rows);
+                let out = &mut samples[n * tiles * padded + channel..];
+                axes::forth(*isa, dims.as_slice(), staged, out, at, between);
+            }
+        }
+    }
+
+    /// Multiplies a block with a panel and writes the results, from `(entry, channel)` of `out` on.
+    fn multiply(
+        &self,
+        block: &Block,
+        panel: usize,
+        samples: &[T],
+        values: &[T],
+        out: &mut TileMut<'_, T>,
+        (entry, channel): (usize, usize),
+        mut scratch: &mut [Line],
+    ) {
+        let Forward { lowered, isa, lanes, padded, panels, .. } = self.forward;
+        let extent = block.extent;
+        let [step, from] = [self.forward.products_step(extent), self.forward.samples_step(extent)];
+        let dims = self.forward.results(extent);
+        let products = simd::split::<T>(&mut scratch, self.forward.products_len(extent));
+        let results = simd::split::<T>(&mut scratch, dims.positions() * lanes);
+        let rows = simd::split::<T>(&mut scratch, dims.positions() * lanes);
+        let between = simd::split::<T>(&mut scratch, self.forward.between(extent) * lanes);
+        let columns = panels.columns(panel);
+        for f in 0..panels.frequencies {
+            T::outer(
+                *isa,
+                Outer {
+                    rows: extent.count(),
+                    columns,
+                    terms: lowered.inner,
+                    weights: &samples[f * from..],
+                    steps: [*padded, 1],
+                    source: &values[f * panels.step..],
+                    pitch: panels.width,
+                    out: &mut products[f * step..][..step],
+                    out_pitch: panels.width,
+                    add: false,
+                },
+            );
+        }
+        let at = Frequencies { step, tile: panels.width };
+        let tiles = extent.count() / extent.batch;
+        for n in 0..extent.batch {
+            for column in (0..columns).step_by(*lanes) {
+                let present = (*lanes).min(lowered.outer - panel * panels.width - column);
+                let from = &products[n * tiles * panels.width + column..];
+                let finite = axes::back(*isa, dims.as_slice(), from, at, results, between);
+                let positions = dims.positions();
+                let source = &results[..positions * lanes];
+                T::interleave(
+                    *isa,
+                    Interleave { source, stride: *lanes, rows: positions, columns: *lanes, out: rows, pitch: positions },
+                );
+                self.write(block, out, (entry + n, channel + column, present), rows, finite);
+            }
+        }
+    }
+
+    /// Writes the results of some channels of one batch entry.
+    fn write(
+        &self,
+        block: &Block,
+        out: &mut TileMut<'_, T>,
+        (entry, channel, present): (usize, usize, usize),
+        rows: &[T],
+        finite: bool,
+    ) {
+        let rank = self.forward.axes.len();
+        let dims = self.forward.results(block.extent);
+        let dims = dims.as_slice();
+        // Where the block begins in the box, and how much of it there is.
+        let (mut start, mut counts) = ([0; RANK], [1; RANK]);
+        for (a, axis) in self.forward.axes.iter().enumerate() {
+            start[a] = block.start[a] * axis.tile - out.start()[2 + a];
+            counts[a] = dims[a].positions.min(out.shape()[2 + a] - start[a]);
+        }
+        let positions: usize = dims.iter().map(|d| d.positions).product();
+        let mut global = [0; MAX_AXES];
+        for (c, row) in rows.chunks_exact(positions).take(present).enumerate() {
+            let mut at = [0; RANK];
+            for _ in 0..counts[..rank - 1].iter().product() {
+                let mut index = [0; MAX_AXES];
+                (index[0], index[1]) = (entry, channel + c);
+                let mut from = 0;
+                for a in 0..rank {
+                    index[2 + a] = start[a] + at[a];
+                    from = from * dims[a].positions + at[a];
+                }
+                let row = &row[from..][..counts[rank - 1]];
+                if finite {
+                    out.write(&index[..2 + rank], row);
+                } else {
+                    for a in 0..2 + rank {
+                        global[a] = out.start()[a] + index[a];
+                    }
+                    // What is not finite, or has only overflowed on the way here, the definition tells.
+                    out.write_with(&index[..2 + rank], row.len(), |i| {
+                        if row[i].is_finite() {
+                            return row[i];
+                        }
+                        let mut global = global;
+                        global[1 + rank] += i;
+                        self.terms.sum(&global[..2 + rank])
+                    });
+                }
+                advance(&mut at[..rank - 1], &counts[..rank - 1]);
+            }
+        }
+    }
+}
