@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::forward::Forward;
+use super::weight::Weight;
 use crate::algo::{Estimate, Execute};
 use crate::element::Element;
 use crate::problem::{Pass, Problem};
@@ -10,7 +11,7 @@ use crate::problem::{Pass, Problem};
 /// The algorithm ready to run with these tiles.
 pub(crate) fn build<T: Element>(problem: &Problem, tile: &[usize]) -> Result<Arc<dyn Execute<T>>, String> {
     Ok(match problem.pass {
-        Pass::WeightGradient => return Err("not yet".into()),
+        Pass::WeightGradient => Arc::new(Weight::new::<T>(problem, tile)?),
         _ => Arc::new(Forward::new::<T>(problem, tile)?),
     })
 }
@@ -40,13 +41,13 @@ pub(crate) fn design<T: Element>(problem: &Problem, tolerance: f64) -> Result<Ve
 
 /// What this design costs and takes, or why it does not fit the problem.
 pub(crate) fn estimate<T: Element>(problem: &Problem, tile: &[usize]) -> Result<Estimate, String> {
-    if problem.pass == Pass::WeightGradient {
-        return Err("not yet".into());
-    }
-    let this = Forward::new::<T>(problem, tile)?;
+    let needs = match problem.pass {
+        Pass::WeightGradient => Execute::<T>::needs(&Weight::new::<T>(problem, tile)?),
+        _ => Execute::<T>::needs(&Forward::new::<T>(problem, tile)?),
+    };
     Ok(Estimate {
         seconds: problem.flops() * 3e-12,
-        needs: Execute::<T>::needs(&this),
+        needs,
         error: 100.0 * problem.dtype.epsilon(),
     })
 }

@@ -145,7 +145,7 @@ impl Forward {
 }
 
 /// The extent of blocks of about so many tiles: whole rows where they fit, equal parts where not.
-fn extent(all: Extent, target: usize) -> Extent {
+pub(super) fn extent(all: Extent, target: usize) -> Extent {
     let mut left = target;
     let mut take = |n: usize| {
         let most = n.min(left).max(1);

@@ -23,5 +23,6 @@ mod design;
 mod forward;
 mod geometry;
 mod kernels;
+mod weight;
 
 pub(crate) use design::{build, design, estimate};

@@ -1,0 +1,393 @@
+//! Weight gradients: the taps are the results, of tiles of samples and tiles of the output gradient.
+//!
+//! `w[k] = Σ_tiles Σ_o g[o] · x[o + k]` is a correlation with as many results as the kernel has taps, whose weights are a
+//! tile of the output gradient. The sum over all tiles is taken between the transforms, as a matrix product for each
+//! point, and the way back comes once at the end.
+
+use super::axes::{self, Frequencies, RANK};
+use super::forward::extent;
+use super::geometry::{self, Axis, Block, Blocks, Dims, Extent, stage};
+use super::kernels::odd_step;
+use crate::algo::gather::Source;
+use crate::algo::{Call, Execute, Needs, Second};
+use crate::element::Element;
+use crate::problem::{Boundary, Problem};
+use crate::reference::Terms;
+use crate::simd::{self, Isa, Line, Map, Outer, Workers};
+use crate::view::{MAX_AXES, Strided, View, ViewMut, advance};
+
+/// Bytes of one item's sums, and of a block's samples and gradients beside them.
+const SUMS: usize = 1 << 20;
+const NEAR: usize = 384 << 10;
+
+/// Tiles of a block, at the least and at the most.
+const TILES: [usize; 2] = [14, 64];
+
+/// Bytes of all samples and gradients that are not too many to be transformed before the first sum.
+const MOST: usize = 64 << 20;
+
+/// Items of work that there are to be, and bytes that the parts of their sums may take.
+const ITEMS: usize = 12;
+const PARTS: usize = 64 << 20;
+
+/// Winograd's algorithm for the weight gradient of one problem.
+#[derive(Debug)]
+pub(crate) struct Weight {
+    problem: Problem,
+    axes: Vec<Axis>,
+    isa: Isa,
+    lanes: usize,
+    /// Output and input channels of a group.
+    channels: [usize; 2],
+    /// Those of one item's sums: divisors.
+    pub(super) each: [usize; 2],
+    frequencies: usize,
+    taps: usize,
+    blocks: Blocks,
+    /// Ranges of blocks whose sums are added up at the end.
+    pub(super) parts: usize,
+    /// Whether all tiles are transformed before the first sum.
+    pub(super) first: bool,
+    needs: Needs,
+}
+
+/// What the work of one run looks at.
+struct Run<'a, T: Element> {
+    weight: &'a Weight,
+    input: Source<'a, T>,
+    gradient: Source<'a, T>,
+}
+
+/// Some tiles of both operands at the points.
+struct Values<'a, T> {
+    gradients: &'a [T],
+    samples: &'a [T],
+    /// From one tile to the next.
+    pitches: [usize; 2],
+    /// From one frequency to the next.
+    steps: [usize; 2],
+}
+
+/// The largest divisor of `n` that is a multiple of `unit`, if there is one, and at most `most`.
+fn divisor(n: usize, unit: usize, most: usize) -> usize {
+    let most = most.clamp(1, n);
+    let of = |unit: usize| (1..=most / unit).rev().map(|d| d * unit).find(|&d| n.is_multiple_of(d));
+    of(unit).or_else(|| of(1)).unwrap_or(n)
+}
+
+impl Weight {
+    pub(crate) fn new<T: Element>(problem: &Problem, tile: &[usize]) -> Result<Self, String> {
+        let (_, axes) = geometry::axes(problem, tile)?;
+        let isa = Isa::detect();
+        let lanes = T::lanes(isa);
+        let channels = [problem.out_channels / problem.groups, problem.in_channels / problem.groups];
+        if channels.iter().any(|&n| n == 0 || n > 1 << 16) {
+            return Err("it has up to 65536 channels".into());
+        }
+        let frequencies: usize = axes.iter().map(Axis::size).product();
+        let taps: usize = axes.iter().map(|a| a.taps.len()).product();
+        let all = geometry::all_tiles(problem, &axes);
+        if all.count() == 0 {
+            return Err("it has nothing to sum".into());
+        }
+        let bytes = |elements: usize| elements.saturating_mul(size_of::<T>());
+        let room = SUMS / bytes(frequencies);
+        // A square of channels, about; whole panels of those of the input.
+        let inputs = divisor(channels[1], lanes, (room / channels[0].min(64)).max(lanes));
+        let outputs = divisor(channels[0], 8, room / inputs);
+        let each = [outputs, inputs];
+        let padded: usize = channels.iter().map(|n| n.next_multiple_of(lanes)).sum();
+        let one = bytes(frequencies * padded);
+        let cut = each != channels;
+        let first = cut && problem.groups == 1 && one.saturating_mul(all.count()) <= MOST;
+        let target = if first { TILES[1] } else { (NEAR / one).clamp(TILES[0], TILES[1]) };
+        let blocks = Blocks { all, each: extent(all, target) };
+        let items = problem.groups * (channels[0] / each[0]) * (channels[1] / each[1]);
+        let results = problem.kernel_shape().iter().product::<usize>();
+        let parts = ITEMS.div_ceil(items).min(blocks.count()).min(PARTS / bytes(results).max(1)).max(1);
+        let problem = problem.clone();
+        let mut this = Self {
+            problem,
+            axes,
+            isa,
+            lanes,
+            channels,
+            each,
+            frequencies,
+            taps,
+            blocks,
+            parts,
+            first,
+            needs: Needs::default(),
+        };
+        this.needs = this.memory::<T>(results);
+        Ok(this)
+    }
+
+    fn memory<T: Element>(&self, results: usize) -> Needs {
+        let lines = Line::holding::<T>;
+        let block = self.blocks.each;
+        let held = lines(self.values_len(block, self.channels));
+        let staged = lines(self.samples(block).positions().max(self.gradients(block).positions()) * self.lanes);
+        let worker = lines(self.values_len(block, if self.first { self.channels } else { self.each }))
+            + 2 * staged
+            + lines(self.between(block) * self.lanes)
+            + lines(self.sums_step() * self.frequencies)
+            + lines(self.taps * self.lanes)
+            + lines(self.taps * self.each[1]);
+        let shared = if self.first { held.saturating_mul(self.blocks.count()) } else { 0 };
+        Needs { packed: 0, shared: shared.saturating_add(lines(results.saturating_mul(self.parts))), worker }
+    }
+
+    fn samples(&self, block: Extent) -> Dims {
+        Dims::new(&self.axes, &block.tiles, |_| Map::Data)
+    }
+
+    fn gradients(&self, block: Extent) -> Dims {
+        Dims::new(&self.axes, &block.tiles, |axis| Map::Kernel(axis.tile))
+    }
+
+    fn results(&self) -> Dims {
+        Dims::new(&self.axes, &[1; RANK], |axis| Map::Result(axis.taps.len()))
+    }
+
+    fn between(&self, block: Extent) -> usize {
+        [self.samples(block), self.gradients(block), self.results()]
+            .iter()
+            .map(|dims| axes::scratch(dims.as_slice()))
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Elements from one frequency of a block's values to the next, of gradients and of samples.
+    fn steps(&self, block: Extent, channels: [usize; 2]) -> [usize; 2] {
+        channels.map(|n| odd_step(block.count().saturating_mul(n.next_multiple_of(self.lanes)), self.lanes))
+    }
+
+    fn values_len(&self, block: Extent, channels: [usize; 2]) -> usize {
+        self.steps(block, channels).iter().sum::<usize>().saturating_mul(self.frequencies)
+    }
+
+    /// Elements from one frequency of an item's sums to the next.
+    fn sums_step(&self) -> usize {
+        odd_step(self.each[0] * self.each[1].next_multiple_of(self.lanes), self.lanes)
+    }
+
+    /// The blocks of one part.
+    fn part(&self, part: usize) -> std::ops::Range<usize> {
+        let total = self.blocks.count();
+        total * part / self.parts..total * (part + 1) / self.parts
+    }
+
+    /// Where each tap, in the order of the samples, lies in the kernel.
+    fn place(&self, mut tap: usize) -> usize {
+        let (mut place, mut pitch) = (0, 1);
+        for axis in self.axes.iter().rev() {
+            let r = axis.taps.len();
+            place += axis.taps[tap % r] * pitch;
+            (tap, pitch) = (tap / r, pitch * r);
+        }
+        place
+    }
+}
+
+impl<T: Element> Execute<T> for Weight {
+    fn needs(&self) -> Needs {
+        self.needs
+    }
+
+    fn takes_non_finite(&self) -> bool {
+        false
+    }
+
+    fn pack(&self, _: View<'_, T>, _: &mut [Line], _: &mut Workers<'_>) {}
+
+    fn run(&self, call: Call<'_, '_, T>) {
+        let Second::Plain(gradient) = call.second else { return };
+        let Call { first, mut out, mut shared, workers, .. } = call;
+        let terms = Terms::new(&self.problem, first, gradient);
+        let run = Run {
+            weight: self,
+            input: Source { view: first, boundary: self.problem.boundary },
+            gradient: Source { view: gradient, boundary: Boundary::Zero },
+        };
+        let inputs = self.channels[1];
+        let [outputs, row] = [self.problem.out_channels, inputs * self.taps];
+        let parts = simd::split::<T>(&mut shared, self.parts * outputs * row);
+        let each = self.blocks.each;
+        let length = Line::holding::<T>(self.values_len(each, self.channels)) * Line::BYTES / size_of::<T>();
+        let values = if self.first { simd::split::<T>(&mut shared, self.blocks.count() * length) } else { &mut [] };
+        if self.first {
+            let at = Strided::dense(&[self.blocks.count(), length], Default::default());
+            workers.tiles(ViewMut { data: &mut *values, at }, &[1, length], |mut tile, scratch| {
+                let block = self.blocks.get(tile.start()[0]);
+                run.transform(&block, [0, 0], self.channels, tile.row(&[0, 0], length), scratch);
+            });
+        }
+        let values = &*values;
+        let at = Strided::dense(&[self.parts, outputs, row], Default::default());
+        let tile = [1, self.each[0], self.each[1] * self.taps];
+        workers.tiles(ViewMut { data: &mut *parts, at }, &tile, |mut tile, mut scratch| {
+            let [part, output, from] = *tile.start() else { return };
+            let group = output / self.channels[0];
+            let input = from / self.taps;
+            let sums = simd::split::<T>(&mut scratch, self.sums_step() * self.frequencies);
+            for (i, index) in self.part(part).enumerate() {
+                let block = self.blocks.get(index);
+                if self.first {
+                    let values = self.values(&values[index * length..], block.extent, self.channels, [output, input]);
+                    self.accumulate(&block, &values, sums, i > 0);
+                } else {
+                    let mut scratch = &mut *scratch;
+                    let room = simd::split::<T>(&mut scratch, self.values_len(block.extent, self.each));
+                    run.transform(&block, [output, group * inputs + input], self.each, room, scratch);
+                    let values = self.values(room, block.extent, self.each, [0, 0]);
+                    self.accumulate(&block, &values, sums, i > 0);
+                }
+            }
+            self.finish(sums, scratch, |k, row| tile.write(&[0, k, 0], row));
+        });
+        self.add_up(parts, &terms, &mut out, workers);
+    }
+}
+
+impl<T: Element> Run<'_, T> {
+    /// The values at the points of a block, of `channels` output and input channels from `from` on.
+    fn transform(
+        &self,
+        block: &Block,
+        from: [usize; 2],
+        channels: [usize; 2],
+        values: &mut [T],
+        mut scratch: &mut [Line],
+    ) {
+        let Weight { axes, isa, lanes, frequencies, .. } = self.weight;
+        let steps = self.weight.steps(block.extent, channels);
+        let (gradients, samples) = values.split_at_mut(steps[0] * frequencies);
+        let longest = self.weight.samples(self.weight.blocks.each).positions();
+        let staged = simd::split::<T>(&mut scratch, longest * lanes);
+        let rows = simd::split::<T>(&mut scratch, longest * lanes);
+        let between = simd::split::<T>(&mut scratch, self.weight.between(self.weight.blocks.each) * lanes);
+        let tiles = block.extent.count() / block.extent.batch;
+        let sides = [
+            (&self.gradient, gradients, self.weight.gradients(block.extent)),
+            (&self.input, samples, self.weight.samples(block.extent)),
+        ];
+        let conjugate = self.weight.problem.conjugate;
+        for (side, (source, out, dims)) in sides.into_iter().enumerate() {
+            let padded = channels[side].next_multiple_of(*lanes);
+            let mut start = [0; RANK];
+            for (a, axis) in axes.iter().enumerate() {
+                start[a] = (block.start[a] * axis.tile) as isize + if side == 0 { 0 } else { axis.offset };
+            }
+            let at = Frequencies { step: steps[side], tile: padded };
+            for n in 0..block.extent.batch {
+                for channel in (0..channels[side]).step_by(*lanes) {
+                    let place = (block.entry + n, from[side] + channel, (*lanes).min(channels[side] - channel));
+                    let map = |v: T| if conjugate == (side == 0) { v.conj() } else { v };
+                    stage(*isa, source, place, dims.as_slice(), &start, map, staged, rows);
+                    axes::forth(*isa, dims.as_slice(), staged, &mut out[n * tiles * padded + channel..], at, between);
+                }
+            }
+        }
+    }
+}
+
+impl Weight {
+    /// The values of a block with `channels`, those from `from` on.
+    fn values<'a, T: Element>(
+        &self,
+        values: &'a [T],
+        block: Extent,
+        channels: [usize; 2],
+        from: [usize; 2],
+    ) -> Values<'a, T> {
+        let steps = self.steps(block, channels);
+        let (gradients, samples) = values.split_at(steps[0] * self.frequencies);
+        let pitches = channels.map(|n| n.next_multiple_of(self.lanes));
+        Values { gradients: &gradients[from[0]..], samples: &samples[from[1]..], pitches, steps }
+    }
+
+    /// Adds the products of a block's tiles to the sums of an item.
+    fn accumulate<T: Element>(&self, block: &Block, values: &Values<'_, T>, sums: &mut [T], add: bool) {
+        let padded = self.each[1].next_multiple_of(self.lanes);
+        let step = self.sums_step();
+        for f in 0..self.frequencies {
+            let samples = &values.samples[f * values.steps[1]..];
+            T::outer(
+                self.isa,
+                Outer {
+                    rows: self.each[0],
+                    columns: padded,
+                    terms: block.extent.count(),
+                    weights: &values.gradients[f * values.steps[0]..],
+                    steps: [1, values.pitches[0]],
+                    source: samples,
+                    pitch: values.pitches[1],
+                    out: &mut sums[f * step..][..step],
+                    out_pitch: padded,
+                    add,
+                },
+            );
+        }
+    }
+
+    /// Takes the sums of an item back to taps, and gives out those of every output channel, input channel by input
+    /// channel.
+    fn finish<T: Element>(&self, sums: &[T], mut scratch: &mut [Line], mut give: impl FnMut(usize, &[T])) {
+        let Self { isa, lanes, taps, each: [outputs, inputs], .. } = *self;
+        let padded = inputs.next_multiple_of(lanes);
+        let dims = self.results();
+        let results = simd::split::<T>(&mut scratch, taps * lanes);
+        let between = simd::split::<T>(&mut scratch, axes::scratch(dims.as_slice()) * lanes);
+        let row = simd::split::<T>(&mut scratch, inputs * taps);
+        let at = Frequencies { step: self.sums_step(), tile: 0 };
+        for k in 0..outputs {
+            for (i, channels) in row.chunks_mut(lanes * taps).enumerate() {
+                axes::back(isa, dims.as_slice(), &sums[k * padded + i * lanes..], at, results, between);
+                for (t, results) in results.chunks_exact(lanes).enumerate() {
+                    let to = channels[self.place(t)..].iter_mut().step_by(taps);
+                    to.zip(results).for_each(|(y, &x)| *y = x);
+                }
+            }
+            give(k, row);
+        }
+    }
+
+    /// Adds the parts up, in order, where the result belongs.
+    fn add_up<T: Element>(
+        &self,
+        parts: &[T],
+        terms: &Terms<'_, T>,
+        out: &mut ViewMut<'_, T>,
+        workers: &mut Workers<'_>,
+    ) {
+        let axes = out.shape().len();
+        let mut shape = [1; MAX_AXES];
+        shape[..axes].copy_from_slice(out.shape());
+        let row = self.channels[1] * self.taps;
+        let each = self.problem.out_channels * row;
+        let last = shape[axes - 1];
+        let mut tile = shape;
+        tile[0] = 1;
+        workers.tiles(out.reborrow(), &tile[..axes], |mut tile, _| {
+            let output = tile.start()[0];
+            let mut index = [0; MAX_AXES];
+            for from in (0..row).step_by(last) {
+                let from = output * row + from;
+                let sum = |i: usize| (1..self.parts).fold(parts[from + i], |sum, p| sum + parts[p * each + from + i]);
+                tile.write_with(&index[..axes], last, |i| {
+                    let y = sum(i);
+                    // What is not finite, or has only overflowed on the way here, the definition tells.
+                    if y.is_finite() {
+                        return y;
+                    }
+                    let mut index = index;
+                    (index[0], index[axes - 1]) = (output, i);
+                    terms.sum(&index[..axes])
+                });
+                advance(&mut index[1..axes - 1], &shape[1..axes - 1]);
+            }
+        });
+    }
+}
