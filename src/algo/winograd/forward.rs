@@ -1,8 +1,10 @@
 //! Forward passes and input gradients.
 
 use super::axes::{self, Frequencies, RANK};
+use super::design::{BLOCK, FETCH, FLOP, GATHER, NEAR, READ, TRANSFORM};
 use super::geometry::{self, Axis, Block, Blocks, Dims, Extent, stage};
 use super::kernels::{Panels, odd_step};
+use crate::algo::direct::slower;
 use crate::algo::gather::Source;
 use crate::algo::lower::Lowered;
 use crate::algo::{Call, Execute, Needs, Second};
@@ -12,19 +14,13 @@ use crate::reference::Terms;
 use crate::simd::{self, Interleave, Isa, Line, Map, Outer, TileMut, Workers};
 use crate::view::{MAX_AXES, Strided, View, ViewMut, advance};
 
-/// Bytes of a block's samples and products: part of the second cache.
-const NEAR: usize = 320 << 10;
-
-/// Tiles of a block, at the least and at the most.
-const TILES: [usize; 2] = [14, 64];
-
-/// Bytes of the kernel's values beyond which all the samples' are made first, and bytes of these that are not too many
-/// for that.
-const MANY: usize = 3 << 20;
-const MOST: usize = 16 << 20;
-
-/// Tiles up to which the kernel's values are made where they are used, in a run that has not had them prepared.
+/// Bytes of the kernel's values beyond which all the samples' are made first where there are up to so many tiles, and
+/// the kernel's where they are used.
+const MANY: usize = 1 << 20;
 const FEW: usize = 96;
+
+/// Tiles of a block, times frequencies.
+const TILES: usize = 48 * 36;
 
 /// Winograd's algorithm for one problem: forward pass or input gradient.
 #[derive(Debug)]
@@ -40,7 +36,8 @@ pub(crate) struct Forward {
     padded: usize,
     pub(super) panels: Panels,
     pub(super) blocks: Blocks,
-    /// Whether all tiles are transformed before the first is multiplied.
+    /// Whether all tiles are transformed before the first is multiplied, and the kernel panel by panel, where it is used,
+    /// unless it has been prepared.
     pub(super) first: bool,
     needs: Needs,
 }
@@ -64,12 +61,9 @@ impl Forward {
         let panels = Panels::new::<T>(isa, &lowered, &axes);
         let all = geometry::all_tiles(problem, &axes);
         let bytes = |elements: usize| elements.saturating_mul(size_of::<T>());
-        let one = bytes(panels.frequencies * (padded + panels.width));
         let kernels = bytes(panels.len().saturating_mul(panels.count()));
-        let samples = bytes(panels.frequencies.saturating_mul(padded).saturating_mul(all.count()));
-        let first = lowered.groups == 1 && kernels > MANY && samples <= MOST;
-        let target = if first { TILES[1] } else { (NEAR / one).clamp(TILES[0], TILES[1]) };
-        let blocks = Blocks { all, each: extent(all, target) };
+        let first = lowered.groups == 1 && kernels > MANY && all.count() <= FEW;
+        let blocks = Blocks { all, each: extent(all, tiles_of_block(all, panels.frequencies)) };
         let mut this = Self {
             problem: problem.clone(),
             kernel: Strided::dense(&problem.kernel_shape(), Default::default()),
@@ -87,12 +81,42 @@ impl Forward {
         Ok(this)
     }
 
+    /// Terms of the sums between the transforms.
+    pub(super) fn terms(&self) -> usize {
+        self.lowered.inner
+    }
+
+    /// Predicted, of a run on one thread.
+    pub(super) fn seconds<T: Element>(&self) -> f64 {
+        let Self { lowered, panels, blocks, lanes, padded, .. } = self;
+        let slower = slower::<T>(self.isa);
+        let (tiles, frequencies) = (blocks.all.count() as f64, panels.frequencies as f64);
+        let outer = lowered.outer.next_multiple_of(*lanes) as f64;
+        let [inner, padded] = [lowered.inner as f64, *padded as f64];
+        let taps: usize = self.axes.iter().map(|a| a.taps.len()).product();
+        let positions: f64 = self.axes.iter().map(|a| (a.results + a.taps.len()) as f64).product();
+        let values = frequencies * inner * outer;
+        let far = values * size_of::<T>() as f64;
+        // Short rows of a block's tiles, each of which costs a call.
+        let calls = blocks.count() as f64 * blocks.each.batch as f64 * ((padded + outer) / *lanes as f64);
+        let again = if self.first || far < NEAR { 1.0 } else { blocks.count() as f64 };
+        lowered.groups as f64
+            * (slower
+                * (2.0 * tiles * values * FLOP
+                    + (tiles * frequencies * (padded + outer) + values) * TRANSFORM
+                    + positions * blocks.all.batch as f64 * (padded + outer) * GATHER)
+                + inner * lowered.outer as f64 * taps as f64 * READ
+                + far * again * FETCH
+                + calls * BLOCK)
+            + 1e-6
+    }
+
     fn memory<T: Element>(&self) -> Needs {
         let lines = Line::holding::<T>;
         let panels = self.panels.len().saturating_mul(self.panels.count()).saturating_mul(self.lowered.groups);
         let block = self.blocks.each;
         let samples = lines(self.samples_len(block));
-        let within = if self.packs_within() { lines(self.panels.len()) } else { 0 };
+        let within = if self.first { lines(self.panels.len()) } else { 0 };
         let made = self.panels.scratch::<T>(&self.axes);
         let [staged, positions] = [self.data(block), self.results(block)].map(|d| lines(d.positions() * self.lanes));
         let between = self.between(block) * self.lanes;
@@ -101,11 +125,6 @@ impl Forward {
             shared: if self.first { samples.saturating_mul(self.blocks.count()) } else { 0 },
             worker: samples + within + made + lines(self.products_len(block)) + 2 * (staged + positions) + lines(between),
         }
-    }
-
-    /// Whether a run that has not been prepared makes the kernel's values panel by panel.
-    fn packs_within(&self) -> bool {
-        self.first && self.blocks.all.count() <= FEW
     }
 
     /// Elements from one frequency of a block's samples to the next, and of all of them.
@@ -144,6 +163,12 @@ impl Forward {
     }
 }
 
+/// Tiles of a block: so many that what is read of the kernel serves them all, and so few that their frequencies stay
+/// near and that there are enough blocks for some threads.
+pub(super) fn tiles_of_block(all: Extent, frequencies: usize) -> usize {
+    (TILES / frequencies).min(all.count() / 6).clamp(14, 128)
+}
+
 /// The extent of blocks of about so many tiles: whole rows where they fit, equal parts where not.
 pub(super) fn extent(all: Extent, target: usize) -> Extent {
     let mut left = target;
@@ -170,12 +195,17 @@ impl<T: Element> Execute<T> for Forward {
     }
 
     fn packs_within(&self) -> bool {
-        self.packs_within()
+        self.first
     }
 
     fn pack(&self, kernel: View<'_, T>, packed: &mut [Line], workers: &mut Workers<'_>) {
         let (plain, panels) = packed.split_at_mut(Line::holding::<T>(self.kernel.elements()));
-        kernel.copy_to(&mut simd::elements_mut(plain)[..self.kernel.elements()]);
+        let plain = &mut simd::elements_mut(plain)[..self.kernel.elements()];
+        if kernel.at.strides() == self.kernel.strides() {
+            plain.copy_from_slice(&kernel.data[kernel.at.offset()..][..plain.len()]);
+        } else {
+            kernel.copy_to(plain);
+        }
         let (count, length) = (self.panels.count(), self.panels.len());
         let panels = &mut simd::elements_mut(panels)[..self.lowered.groups * count * length];
         let at = Strided::dense(&[self.lowered.groups, count, length], Default::default());

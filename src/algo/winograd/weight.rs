@@ -5,9 +5,11 @@
 //! point, and the way back comes once at the end.
 
 use super::axes::{self, Frequencies, RANK};
-use super::forward::extent;
+use super::design::{BLOCK, FETCH, FLOP, GATHER, NEAR, TRANSFORM};
+use super::forward::{extent, tiles_of_block};
 use super::geometry::{self, Axis, Block, Blocks, Dims, Extent, stage};
 use super::kernels::odd_step;
+use crate::algo::direct::slower;
 use crate::algo::gather::Source;
 use crate::algo::{Call, Execute, Needs, Second};
 use crate::element::Element;
@@ -16,12 +18,8 @@ use crate::reference::Terms;
 use crate::simd::{self, Isa, Line, Map, Outer, Workers};
 use crate::view::{MAX_AXES, Strided, View, ViewMut, advance};
 
-/// Bytes of one item's sums, and of a block's samples and gradients beside them.
+/// Bytes of one item's sums.
 const SUMS: usize = 1 << 20;
-const NEAR: usize = 384 << 10;
-
-/// Tiles of a block, at the least and at the most.
-const TILES: [usize; 2] = [14, 64];
 
 /// Bytes of all samples and gradients that are not too many to be transformed before the first sum.
 const MOST: usize = 64 << 20;
@@ -100,8 +98,7 @@ impl Weight {
         let one = bytes(frequencies * padded);
         let cut = each != channels;
         let first = cut && problem.groups == 1 && one.saturating_mul(all.count()) <= MOST;
-        let target = if first { TILES[1] } else { (NEAR / one).clamp(TILES[0], TILES[1]) };
-        let blocks = Blocks { all, each: extent(all, target) };
+        let blocks = Blocks { all, each: extent(all, tiles_of_block(all, frequencies)) };
         let items = problem.groups * (channels[0] / each[0]) * (channels[1] / each[1]);
         let results = problem.kernel_shape().iter().product::<usize>();
         let parts = ITEMS.div_ceil(items).min(blocks.count()).min(PARTS / bytes(results).max(1)).max(1);
@@ -122,6 +119,38 @@ impl Weight {
         };
         this.needs = this.memory::<T>(results);
         Ok(this)
+    }
+
+    /// Terms of the sums between the transforms.
+    pub(super) fn terms(&self) -> usize {
+        self.blocks.all.count()
+    }
+
+    /// Predicted, of a run on one thread.
+    pub(super) fn seconds<T: Element>(&self) -> f64 {
+        let Self { blocks, lanes, channels, each, .. } = self;
+        let slower = slower::<T>(self.isa);
+        let (tiles, frequencies) = (blocks.all.count() as f64, self.frequencies as f64);
+        let [outputs, inputs] = channels.map(|n| n.next_multiple_of(*lanes) as f64);
+        let positions: f64 = self.axes.iter().map(|a| (a.results + a.taps.len()) as f64).product();
+        let sums = frequencies * channels[0] as f64 * inputs;
+        // Blocks are transformed again for every item of the other side.
+        let [m, n] = if self.first { [1, 1] } else { [channels[1] / each[1], channels[0] / each[0]] };
+        let repeated = outputs * m as f64 + inputs * n as f64;
+        let calls = blocks.count() as f64 * blocks.each.batch as f64 * repeated / *lanes as f64;
+        let far = sums * size_of::<T>() as f64;
+        let held = frequencies * (each[0] * each[1] * size_of::<T>()) as f64;
+        let again = if held < NEAR { 0.0 } else { blocks.count() as f64 };
+        self.problem.groups as f64
+            * (slower
+                * (2.0 * tiles * sums * FLOP
+                    + tiles * frequencies * repeated * TRANSFORM
+                    + positions * blocks.all.batch as f64 * repeated * GATHER
+                    + sums * self.parts as f64 * 2.0 * TRANSFORM)
+                + 2.0 * far * again * FETCH
+                + calls * BLOCK
+                + channels[0] as f64 * inputs / *lanes as f64 * BLOCK * self.parts as f64)
+            + 2e-6
     }
 
     fn memory<T: Element>(&self, results: usize) -> Needs {
