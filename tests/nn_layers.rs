@@ -71,7 +71,7 @@ fn close<T: Float>(what: &str, given: &ArrayD<T>, expected: &ArrayD<f64>) {
     let largest = expected.iter().fold(0.1, |most: f64, v| most.max(v.abs()));
     let tolerance = largest * if size_of::<T>() == 8 { 1e-9 } else { 3e-5 };
     Zip::from(given).and(expected).for_each(|&a, &b| {
-        let off = (Float::to_f64(a) - b).abs();
+        let off = (Float::as_f64(a) - b).abs();
         assert!(off <= tolerance, "{what} in {}: {a:?}, expected {b}", std::any::type_name::<T>());
     });
 }

@@ -13,6 +13,7 @@ mod lower;
 mod panels;
 pub(crate) mod slide;
 pub(crate) mod weight;
+pub(crate) mod winograd;
 
 use std::fmt::Debug;
 
@@ -39,7 +40,8 @@ pub(crate) struct Needs {
 pub(crate) enum Second<'a, T> {
     /// The kernel, as [`Execute::pack`] left it.
     Packed(&'a [Line]),
-    /// The output gradient of a weight gradient.
+    /// The output gradient of a weight gradient, or the kernel of an algorithm that
+    /// [packs within](Execute::packs_within).
     Plain(View<'a, T>),
 }
 
@@ -68,6 +70,11 @@ pub(crate) trait Execute<T: Element>: Send + Sync + Debug {
 
     /// Whether the second operand may hold infinities and NaN and the NaN rule still be kept.
     fn takes_non_finite(&self) -> bool;
+
+    /// Whether a run packs the kernel itself, where it is used, if it is given as it is: as [`Second::Plain`].
+    fn packs_within(&self) -> bool {
+        false
+    }
 
     /// Packs or transforms the kernel; `packed` has the length that [`needs`](Self::needs) says and holds anything. Not
     /// called for weight gradients.

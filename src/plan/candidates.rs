@@ -12,7 +12,7 @@ use crate::algo::im2col::{self, Im2col};
 use crate::algo::slide::{self, Slide};
 use crate::algo::weight::dots::{self, WeightDots};
 use crate::algo::weight::patches::{self, WeightPatches};
-use crate::algo::{Definition, Estimate, Execute, Needs, fft, fold};
+use crate::algo::{Definition, Estimate, Execute, Needs, fft, fold, winograd};
 use crate::element::{DType, Element};
 use crate::error::{Error, Result};
 use crate::problem::{Pass, Problem};
@@ -42,13 +42,13 @@ macro_rules! of_dtype {
     };
 }
 
-/// The best design of `algorithm` for `problem`, or a candidate without recipe that says why it has none.
-pub(super) fn design(problem: &Problem, algorithm: Algorithm) -> Candidate {
+/// The best design of `algorithm` for `problem`, or a candidate without recipe that says why it has none. What has a
+/// choice of accuracy keeps to an error bound of `tolerance` where it can.
+pub(super) fn design(problem: &Problem, algorithm: Algorithm, tolerance: f64) -> Candidate {
     let designed = match fold::extended(problem) {
-        Some(wide) if algorithm != Algorithm::Reference => {
-            recipe(&wide, algorithm).and_then(|recipe| Ok((fold::estimate(&wide, estimate(&wide, &recipe)?), recipe)))
-        }
-        _ => recipe(problem, algorithm).and_then(|recipe| Ok((estimate(problem, &recipe)?, recipe))),
+        Some(wide) if algorithm != Algorithm::Reference => recipe(&wide, algorithm, tolerance)
+            .and_then(|recipe| Ok((fold::estimate(&wide, estimate(&wide, &recipe)?), recipe))),
+        _ => recipe(problem, algorithm, tolerance).and_then(|recipe| Ok((estimate(problem, &recipe)?, recipe))),
     };
     match designed {
         Ok((estimate, recipe)) => candidate(problem, recipe, estimate),
@@ -104,7 +104,7 @@ pub(super) fn build<T: Element>(problem: &Problem, recipe: &Recipe) -> Result<Ar
 // The list: an algorithm has a line in each of the three functions below. The problem of each is one that needs no
 // folding.
 
-fn recipe(problem: &Problem, algorithm: Algorithm) -> Result<Recipe, String> {
+fn recipe(problem: &Problem, algorithm: Algorithm, tolerance: f64) -> Result<Recipe, String> {
     let weights = problem.pass == Pass::WeightGradient;
     Ok(match algorithm {
         Algorithm::Auto => return Err("it stands for all the others".into()),
@@ -115,6 +115,9 @@ fn recipe(problem: &Problem, algorithm: Algorithm) -> Result<Recipe, String> {
         Algorithm::Im2col if weights => Recipe::Im2col { block: patches::design(problem) },
         Algorithm::Im2col => Recipe::Im2col { block: im2col::design(problem)? },
         Algorithm::Fft => Recipe::Fft { transform: fft::design(problem)? },
+        Algorithm::Winograd => {
+            Recipe::Winograd { tile: of_dtype!(problem, T => winograd::design::<T>(problem, tolerance))? }
+        }
     })
 }
 
@@ -129,6 +132,7 @@ fn estimate(problem: &Problem, recipe: &Recipe) -> Result<Estimate, String> {
         Recipe::Im2col { block } if weights => WeightPatches::estimate::<T>(problem, *block),
         Recipe::Im2col { block } => Im2col::estimate::<T>(problem, *block),
         Recipe::Fft { transform } => fft::estimate(problem, transform),
+        Recipe::Winograd { tile } => winograd::estimate::<T>(problem, tile),
     })
 }
 
@@ -143,5 +147,6 @@ fn execute<T: Element>(problem: &Problem, recipe: &Recipe) -> Result<Arc<dyn Exe
         Recipe::Im2col { block } if weights => Arc::new(WeightPatches::new::<T>(problem, *block)?),
         Recipe::Im2col { block } => Arc::new(Im2col::new::<T>(problem, *block)?),
         Recipe::Fft { transform } => fft::build::<T>(problem, transform)?,
+        Recipe::Winograd { tile } => winograd::build::<T>(problem, tile)?,
     })
 }

@@ -302,9 +302,11 @@ impl<T: Element> Plan<T> {
             return Ok(());
         }
         let engine = built.engine(second);
-        let mut borrowed = Borrowed::new(engine.needs, engine.workers(self.threads), workspace);
+        let plain = built.problem.pass == Pass::WeightGradient || engine.execute.packs_within();
+        let needs = if plain { Needs { packed: 0, ..engine.needs } } else { engine.needs };
+        let mut borrowed = Borrowed::new(needs, engine.workers(self.threads), workspace);
         let (packed, shared, mut workers) = borrowed.parts();
-        let second = if built.problem.pass == Pass::WeightGradient {
+        let second = if plain {
             Second::Plain(second)
         } else {
             engine.execute.pack(second, packed, &mut workers);

@@ -8,7 +8,7 @@ use super::measure::Bench;
 use super::memory::Memory;
 use super::recipe::{Algorithm, Recipe};
 use super::{Built, Plan, Threads, candidates};
-use crate::element::Element;
+use crate::element::{DType, Element};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
 
@@ -101,7 +101,8 @@ impl Planner {
     }
 
     /// Only recipes whose [error bound](Plan::error_bound) is at most this. Unless set, 8192 times the epsilon of the
-    /// element type: 1e-3 in single, 2e-12 in double precision.
+    /// element type: 1e-3 in single, 2e-12 in double precision. The FFT and Winograd's algorithm, in tiles of any size,
+    /// mostly stay a hundred times below; a lower one makes the planner take Winograd's smaller tiles.
     ///
     /// ```
     /// use faltung::{Error, Planner, Problem};
@@ -186,7 +187,7 @@ impl Planner {
         check_element::<T>(problem)?;
         let given = candidates::with_recipe(problem, recipe)?;
         let others = Algorithm::ALL.into_iter().filter(|&algorithm| algorithm != recipe.algorithm()).map(|algorithm| {
-            let mut other = candidates::design(problem, algorithm);
+            let mut other = candidates::design(problem, algorithm, self.bound(problem.dtype));
             other.why_not.get_or_insert_with(|| format!("{recipe} was asked for"));
             other
         });
@@ -266,9 +267,14 @@ impl Planner {
         Ok((*explanation).clone())
     }
 
+    /// The error bound that is accepted.
+    fn bound(&self, dtype: DType) -> f64 {
+        self.tolerance.unwrap_or(TOLERANCE * dtype.epsilon())
+    }
+
     /// The candidate with the reason that this planner's bounds give against it, if any.
     fn judge(&self, mut candidate: Candidate) -> Candidate {
-        let tolerance = self.tolerance.unwrap_or(TOLERANCE * candidate.dtype.epsilon());
+        let tolerance = self.bound(candidate.dtype);
         if candidate.why_not.is_some() {
             return candidate;
         }
@@ -305,8 +311,11 @@ impl Planner {
     /// Every algorithm's design: those that meet this planner's bounds first, without a reason against them, then by
     /// predicted time.
     fn judged(&self, problem: &Problem) -> Result<Vec<Candidate>> {
-        let mut candidates: Vec<Candidate> =
-            Algorithm::ALL.iter().map(|&algorithm| self.judge(candidates::design(problem, algorithm))).collect();
+        let tolerance = self.bound(problem.dtype);
+        let mut candidates: Vec<Candidate> = Algorithm::ALL
+            .iter()
+            .map(|&algorithm| self.judge(candidates::design(problem, algorithm, tolerance)))
+            .collect();
         candidates.sort_by(order);
         if candidates[0].why_not.is_some() {
             return Err(self.nothing(&candidates));

@@ -27,11 +27,13 @@ pub enum Algorithm {
     Im2col,
     /// The convolution theorem: whole transforms, or overlap-save in tiles.
     Fft,
+    /// Winograd's convolution of small kernels and many channels, in tiles.
+    Winograd,
 }
 
 impl Algorithm {
     /// Every algorithm that computes: all but `Auto`.
-    pub const ALL: [Self; 4] = [Self::Reference, Self::Direct, Self::Im2col, Self::Fft];
+    pub const ALL: [Self; 5] = [Self::Reference, Self::Direct, Self::Im2col, Self::Fft, Self::Winograd];
 
     /// The name that [`Display`](fmt::Display) and [`FromStr`] use.
     ///
@@ -45,6 +47,7 @@ impl Algorithm {
             Self::Direct => "direct",
             Self::Im2col => "im2col",
             Self::Fft => "fft",
+            Self::Winograd => "winograd",
         }
     }
 }
@@ -99,6 +102,11 @@ pub enum Recipe {
         /// of complex elements of 16.
         transform: Vec<usize>,
     },
+    /// Winograd's convolution.
+    Winograd {
+        /// Results of a tile on each axis, 2, 4 or 6; of weight gradients those of the forward pass.
+        tile: Vec<usize>,
+    },
 }
 
 impl Recipe {
@@ -114,6 +122,7 @@ impl Recipe {
             Self::Direct { .. } => Algorithm::Direct,
             Self::Im2col { .. } => Algorithm::Im2col,
             Self::Fft { .. } => Algorithm::Fft,
+            Self::Winograd { .. } => Algorithm::Winograd,
         }
     }
 }
@@ -122,7 +131,7 @@ impl fmt::Display for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sizes = match self {
             Self::Reference => return f.pad(self.algorithm().name()),
-            Self::Direct { tile } => tile.clone(),
+            Self::Direct { tile } | Self::Winograd { tile } => tile.clone(),
             Self::Im2col { block } => vec![*block],
             Self::Fft { transform } => transform.clone(),
         };
@@ -150,7 +159,11 @@ impl FromStr for Recipe {
             (Algorithm::Direct, [_, ..]) => Ok(Self::Direct { tile: sizes }),
             (Algorithm::Im2col, &[block]) => Ok(Self::Im2col { block }),
             (Algorithm::Fft, [_, ..]) => Ok(Self::Fft { transform: sizes }),
-            _ => Err(Error::parse(text, "a recipe is reference, direct:TILE, im2col:BLOCK or fft:TRANSFORM")),
+            (Algorithm::Winograd, [_, ..]) => Ok(Self::Winograd { tile: sizes }),
+            _ => Err(Error::parse(
+                text,
+                "a recipe is reference, direct:TILE, im2col:BLOCK, fft:TRANSFORM or winograd:TILE",
+            )),
         }
     }
 }
@@ -161,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_recipe_is_read_as_it_is_written() {
-        for text in ["reference", "direct:8x4", "im2col:960", "fft:256x3x5"] {
+        for text in ["reference", "direct:8x4", "im2col:960", "fft:256x3x5", "winograd:4x6"] {
             assert_eq!(text.parse::<Recipe>().expect(text).to_string(), text);
         }
     }

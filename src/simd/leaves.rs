@@ -29,9 +29,11 @@ use num_complex::Complex;
 
 use super::Isa;
 use super::interleave::Interleaved;
+use super::outer::Outers;
 use super::vector::Vector;
 #[cfg(target_arch = "x86_64")]
 use super::vector::{avx2, avx512};
+use super::winograd::Passes;
 
 /// Offsets into a source, their largest known: what bounds are checked by, once a call.
 #[derive(Clone, Debug, Default)]
@@ -92,7 +94,7 @@ pub struct Dots<'a, T> {
 }
 
 /// The leaves of an element type.
-pub trait Kernels: super::Slide + Interleaved {
+pub trait Kernels: super::Slide + Interleaved + Outers + Passes {
     /// Elements in a register.
     fn lanes(isa: Isa) -> usize;
     /// Computes a product. Panics where a slice is too short for what the call says.

@@ -37,23 +37,27 @@ pub(crate) mod fourier;
 mod interleave;
 mod leaves;
 mod memory;
+mod outer;
 mod scan;
 mod sliding;
 mod tiles;
 mod vector;
 #[cfg(feature = "nn")]
 mod vectorised;
+mod winograd;
 
 pub(crate) use interleave::Interleave;
 pub use leaves::Kernels;
 pub(crate) use leaves::{Dots, Offsets, Product};
-pub(crate) use memory::{Line, elements, elements_mut, split};
+pub(crate) use memory::{Line, elements, elements_mut, prefetch, split};
+pub(crate) use outer::Outer;
 pub(crate) use scan::{Levels, all_finite, levels};
 pub use sliding::Slide;
 pub(crate) use sliding::{Column, Rows, Sliding};
 pub(crate) use tiles::{Plane, TileMut, Workers};
 #[cfg(feature = "nn")]
 pub(crate) use vectorised::vectorised;
+pub(crate) use winograd::{Map, Pass};
 
 use std::sync::OnceLock;
 

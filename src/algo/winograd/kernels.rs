@@ -1,0 +1,180 @@
+//! The kernel's values at the points, in panels as wide as the product's leaf keeps in registers.
+
+use super::geometry::Axis;
+use crate::algo::lower::Lowered;
+use crate::element::Element;
+use crate::problem::MAX_RANK;
+use crate::simd::{self, Interleave, Isa, Line, Map, Pass};
+use crate::view::{View, advance};
+
+/// Inner channels that are transformed at a time, so that what lies between the axes stays in the first cache.
+const CHUNK: usize = 16;
+
+/// How panels lie: for every frequency, for every inner channel, `width` outer ones.
+#[derive(Clone, Debug)]
+pub(super) struct Panels {
+    isa: Isa,
+    lanes: usize,
+    inner: usize,
+    outer: usize,
+    pub(super) width: usize,
+    pub(super) frequencies: usize,
+    /// From one frequency to the next.
+    pub(super) step: usize,
+}
+
+/// Elements from one frequency to the next: an odd number of registers, so that the frequencies of one place do not all
+/// fall into the same set of the cache.
+pub(super) fn odd_step(elements: usize, lanes: usize) -> usize {
+    (elements.div_ceil(lanes) | 1) * lanes
+}
+
+/// Registers of a panel: as many as the leaf takes, unless one too many is left.
+fn registers(total: usize) -> usize {
+    let cost = |n: usize| match n {
+        0 => 0.0,
+        1 => 1.3,
+        2 => 2.1,
+        _ => 3.0,
+    };
+    let of = |n: usize| (total / n) as f64 * cost(n) + cost(total % n);
+    if of(2) < of(3) { 2 } else { 3 }
+}
+
+impl Panels {
+    pub(super) fn new<T: Element>(isa: Isa, lowered: &Lowered, axes: &[Axis]) -> Self {
+        let lanes = T::lanes(isa);
+        let width = registers(lowered.outer.div_ceil(lanes)).min(lowered.outer.div_ceil(lanes)) * lanes;
+        let frequencies = axes.iter().map(Axis::size).product();
+        let step = odd_step(lowered.inner.saturating_mul(width), lanes);
+        Self { isa, lanes, inner: lowered.inner, outer: lowered.outer, width, frequencies, step }
+    }
+
+    /// Panels of one group.
+    pub(super) fn count(&self) -> usize {
+        self.outer.div_ceil(self.width)
+    }
+
+    /// Elements of one.
+    pub(super) fn len(&self) -> usize {
+        self.frequencies.saturating_mul(self.step)
+    }
+
+    /// The columns of a panel that are used, whole registers.
+    pub(super) fn columns(&self, panel: usize) -> usize {
+        self.width.min(self.outer - panel * self.width).next_multiple_of(self.lanes)
+    }
+
+    /// Elements of scratch, for each of the chunk's stages.
+    fn stages(&self, axes: &[Axis]) -> [usize; 3] {
+        let mut stages = [CHUNK * self.lanes; 3];
+        for (i, stage) in stages.iter_mut().enumerate() {
+            *stage *=
+                axes.iter().enumerate().map(|(a, x)| if a < i { x.size() } else { x.taps.len() }).product::<usize>();
+        }
+        stages
+    }
+
+    pub(super) fn scratch<T: Element>(&self, axes: &[Axis]) -> usize {
+        self.stages(axes).iter().map(|&n| Line::holding::<T>(n)).sum()
+    }
+
+    /// Writes one panel of a group.
+    pub(super) fn make<T: Element>(
+        &self,
+        lowered: &Lowered,
+        axes: &[Axis],
+        kernel: View<'_, T>,
+        (group, panel): (usize, usize),
+        out: &mut [T],
+        mut scratch: &mut [Line],
+    ) {
+        let l = self.lanes;
+        let [raw, first, second] = self.stages(axes).map(|n| simd::split::<T>(&mut scratch, n));
+        let rank = axes.len();
+        let taps: usize = axes.iter().map(|a| a.taps.len()).product();
+        for column in (0..self.columns(panel)).step_by(l) {
+            let from = panel * self.width + column;
+            for channel in (0..self.inner).step_by(CHUNK) {
+                let count = CHUNK.min(self.inner - channel);
+                self.gather(lowered, axes, kernel, (group, channel, from), &mut raw[..count * taps * l]);
+                let mut lead = count;
+                for (a, axis) in axes[..rank - 1].iter().enumerate() {
+                    let (r, size) = (axis.taps.len(), axis.size());
+                    let rest = axes[a + 1..].iter().map(|x| x.taps.len()).product::<usize>() * l;
+                    let (source, out) = if a == 0 { (&*raw, &mut *first) } else { (&*first, &mut *second) };
+                    let lines = [[1, 0, 0], [lead, r * rest, size * rest], [rest / l, l, l]];
+                    let map = Map::Kernel(r);
+                    T::pass(self.isa, Pass { map, size, source, out, steps: [rest; 2], lines, finite: None });
+                    lead *= size;
+                }
+                let last = &axes[rank - 1];
+                let (r, size, lead) = (last.taps.len(), last.size(), lead / count);
+                let source = match rank {
+                    1 => &*raw,
+                    2 => &*first,
+                    _ => &*second,
+                };
+                let lines = [[lead, r * l, size * self.step], [1, 0, 0], [count, lead * r * l, self.width]];
+                let out = &mut out[channel * self.width + column..];
+                let map = Map::Kernel(r);
+                T::pass(self.isa, Pass { map, size, source, out, steps: [l, self.step], lines, finite: None });
+            }
+        }
+    }
+
+    /// The weights of the inner channels from `channel` on and a register of outer ones: for every inner channel, for
+    /// every tap in the order of its samples.
+    fn gather<T: Element>(
+        &self,
+        lowered: &Lowered,
+        axes: &[Axis],
+        kernel: View<'_, T>,
+        (group, channel, from): (usize, usize, usize),
+        raw: &mut [T],
+    ) {
+        let l = self.lanes;
+        let present = l.min(self.outer - from);
+        let strides = kernel.at.strides();
+        let (base, inner, outer) = if lowered.transposed {
+            (kernel.at.channel(group * self.inner + channel, from), strides[0], strides[1])
+        } else {
+            (kernel.at.channel(group * self.outer + from, channel), strides[1], strides[0])
+        };
+        let counts: [usize; MAX_RANK] = std::array::from_fn(|a| axes.get(a).map_or(1, |x| x.taps.len()));
+        let taps: usize = counts.iter().product();
+        let place = |tap: &[usize; MAX_RANK]| -> isize {
+            axes.iter().enumerate().map(|(a, x)| kernel.at.step(a, x.taps[tap[a]])).sum()
+        };
+        let mut tap = [0; MAX_RANK];
+        let dense = outer >= 0
+            && inner == taps as isize
+            && (0..taps).all(|t| {
+                let at = place(&tap);
+                advance(&mut tap[..axes.len()], &counts[..axes.len()]);
+                at == t as isize
+            });
+        if dense {
+            let (source, columns) = (&kernel.data[base as usize..], raw.len() / l);
+            let call = Interleave { source, stride: outer as usize, rows: present, columns, out: &mut *raw, pitch: l };
+            T::interleave(self.isa, call);
+        } else {
+            tap = [0; MAX_RANK];
+            for t in 0..taps {
+                let first = base + place(&tap);
+                advance(&mut tap[..axes.len()], &counts[..axes.len()]);
+                for (c, weights) in raw.chunks_exact_mut(taps * l).enumerate() {
+                    let first = first + c as isize * inner;
+                    let weights = &mut weights[t * l..][..l];
+                    for (k, w) in weights[..present].iter_mut().enumerate() {
+                        *w = kernel.data[(first + k as isize * outer) as usize];
+                    }
+                    weights[present..].fill(T::default());
+                }
+            }
+        }
+        if lowered.conjugate && T::DTYPE.is_complex() {
+            raw.iter_mut().for_each(|w| *w = w.conj());
+        }
+    }
+}
