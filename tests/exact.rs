@@ -90,7 +90,7 @@ fn sums_beyond_128_bits_are_an_error_and_not_a_wrong_answer() {
     // Huge taps on silence are zero.
     let silence = Array1::from_elem(8, 0u64);
     let y: Array1<u8> = convolve_exact(&silence, &x, Mode::Same).expect("a result");
-    assert_eq!(y, Array1::zeros(8));
+    assert_eq!(y, Array1::<u8>::zeros(8));
 }
 
 #[test]
