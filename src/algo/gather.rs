@@ -2,7 +2,7 @@
 
 use crate::element::Element;
 use crate::problem::{Boundary, MAX_RANK};
-use crate::simd::{Isa, Plane, Rows};
+use crate::simd::{self, Isa, Plane, Rows};
 use crate::view::{View, advance};
 
 /// Along one axis: the positions `start`, `start + step`, … of the source, and how far apart they go.
@@ -87,6 +87,27 @@ impl<T: Element> Source<'_, T> {
             let out = Plane::of(&mut destination[place..], pitch, rows, width);
             T::copy_rows(isa, Rows { source: &self.view.data[source as usize..], pitch: stride, out });
             advance(&mut index[..outer], &counts[..outer]);
+        }
+    }
+
+    /// Asks for what lies inside the data of the block that `spans` tell to be brought near. Only where the last axis is
+    /// contiguous, and steps are 1.
+    pub(crate) fn prefetch(&self, (n, c): (usize, usize), spans: &[Span]) {
+        let (at, extents, rank) = (&self.view.at, &self.view.shape()[2..], spans.len());
+        let inside: [(usize, usize); MAX_RANK] =
+            std::array::from_fn(|a| if a < rank { spans[a].inside(extents[a]) } else { (0, 1) });
+        if at.strides()[1 + rank] != 1 || inside.iter().any(|(low, high)| low >= high) {
+            return;
+        }
+        let counts = inside.map(|(low, high)| high - low);
+        let mut index = [0; MAX_RANK];
+        for _ in 0..counts[..rank - 1].iter().product() {
+            let from = (0..rank).fold(at.channel(n, c), |from, a| {
+                let first = (spans[a].start + (inside[a].0 + index[a]) as isize) as usize;
+                from + at.step(a, first)
+            });
+            simd::prefetch(&self.view.data[from as usize..from as usize + counts[rank - 1]]);
+            advance(&mut index[..rank - 1], &counts[..rank - 1]);
         }
     }
 

@@ -23,6 +23,18 @@ unsafe impl bytemuck::Zeroable for Line {}
 // SAFETY: as above; the type is Copy and 'static and holds no pointer.
 unsafe impl bytemuck::Pod for Line {}
 
+/// Asks for what will be read soon to be brought to the second cache.
+pub(crate) fn prefetch<T>(data: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    for at in (0..size_of_val(data)).step_by(Line::BYTES) {
+        use core::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: a prefetch reads nothing, and its instruction is part of the baseline.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(data.as_ptr().cast::<i8>().wrapping_add(at)) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = data;
+}
+
 /// The elements of `T` in some lines: all of them, the last line's tail included.
 pub(crate) fn elements<T: bytemuck::Pod>(lines: &[Line]) -> &[T] {
     bytemuck::cast_slice(lines)

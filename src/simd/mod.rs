@@ -47,7 +47,7 @@ mod winograd;
 pub(crate) use interleave::Interleave;
 pub use leaves::Kernels;
 pub(crate) use leaves::{Dots, Offsets, Product};
-pub(crate) use memory::{Line, elements, elements_mut, split};
+pub(crate) use memory::{Line, elements, elements_mut, prefetch, split};
 pub(crate) use outer::Outer;
 pub(crate) use scan::{Levels, all_finite, levels};
 pub use sliding::Slide;

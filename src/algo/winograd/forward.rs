@@ -2,7 +2,7 @@
 
 use super::axes::{self, Frequencies, RANK};
 use super::design::{BLOCK, FETCH, FLOP, GATHER, NEAR, READ, TRANSFORM};
-use super::geometry::{self, Axis, Block, Blocks, Dims, Extent, stage};
+use super::geometry::{self, Ahead, Axis, Block, Blocks, Dims, Extent, stage};
 use super::kernels::{Panels, odd_step};
 use crate::algo::direct::slower;
 use crate::algo::gather::Source;
@@ -243,9 +243,11 @@ impl<T: Element> Execute<T> for Forward {
                 let group = out.start()[1] / self.lowered.outer;
                 let samples = simd::split::<T>(&mut scratch, self.samples_len(block.extent));
                 run.transform(&block, group, samples, scratch);
-                for panel in 0..self.panels.count() {
-                    let values = &panels[(group * self.panels.count() + panel) * length..][..length];
-                    run.multiply(&block, panel, samples, values, &mut out, (0, panel * self.panels.width), scratch);
+                let (count, mut next) = (self.panels.count(), run.ahead(&block, group));
+                for panel in 0..count {
+                    let values = &panels[(group * count + panel) * length..][..length];
+                    let ahead = next.as_mut().map(|next| (next, count));
+                    run.multiply(&block, panel, samples, values, &mut out, (0, panel * self.panels.width), scratch, ahead);
                 }
             });
         }
@@ -273,13 +275,19 @@ impl<T: Element> Execute<T> for Forward {
             for index in 0..self.blocks.count() {
                 let block = self.blocks.get(index);
                 let samples = &room[index * length_of..][..samples];
-                run.multiply(&block, panel, samples, values, &mut out, (block.entry, 0), scratch);
+                run.multiply(&block, panel, samples, values, &mut out, (block.entry, 0), scratch, None);
             }
         });
     }
 }
 
 impl Forward {
+    /// Where the samples of a block begin.
+    fn start(&self, block: &Block) -> [isize; RANK] {
+        let of = |a: usize, axis: &Axis| (block.start[a] * axis.tile) as isize + axis.offset;
+        std::array::from_fn(|a| self.axes.get(a).map_or(0, |axis| of(a, axis)))
+    }
+
     /// The tiles that a box of the result is made of.
     fn block<T: Copy>(&self, out: &TileMut<'_, T>) -> Block {
         let (mut start, mut tiles) = ([0; RANK], [1; RANK]);
@@ -294,16 +302,13 @@ impl Forward {
 impl<T: Element> Run<'_, T> {
     /// The values at the points of all samples of a block.
     fn transform(&self, block: &Block, group: usize, samples: &mut [T], mut scratch: &mut [Line]) {
-        let Forward { lowered, axes, isa, lanes, padded, .. } = self.forward;
+        let Forward { lowered, isa, lanes, padded, .. } = self.forward;
         let dims = self.forward.data(block.extent);
         let length = dims.positions() * lanes;
         let staged = simd::split::<T>(&mut scratch, length);
         let rows = simd::split::<T>(&mut scratch, length);
         let between = simd::split::<T>(&mut scratch, self.forward.between(block.extent) * lanes);
-        let mut start = [0; RANK];
-        for (a, axis) in axes.iter().enumerate() {
-            start[a] = (block.start[a] * axis.tile) as isize + axis.offset;
-        }
+        let start = self.forward.start(block);
         let at = Frequencies { step: self.forward.samples_step(block.extent), tile: *padded };
         let tiles = block.extent.count() / block.extent.batch;
         for n in 0..block.extent.batch {
@@ -316,6 +321,18 @@ impl<T: Element> Run<'_, T> {
         }
     }
 
+    /// What the next block will read.
+    fn ahead(&self, block: &Block, group: usize) -> Option<Ahead<'_, T>> {
+        let Forward { lowered, blocks, axes, .. } = self.forward;
+        if std::env::var("W_NOPF").is_ok() { return None; }
+        let block = blocks.next(block)?;
+        let start = self.forward.start(&block);
+        let dims = self.forward.data(block.extent);
+        let first = [block.entry, group * lowered.inner];
+        let counts = [block.extent.batch, lowered.inner];
+        Some(Ahead::new(self.source, dims.as_slice(), &start[..axes.len()], first, counts))
+    }
+
     /// Multiplies a block with a panel and writes the results, from `(entry, channel)` of `out` on.
     fn multiply(
         &self,
@@ -326,6 +343,7 @@ impl<T: Element> Run<'_, T> {
         out: &mut TileMut<'_, T>,
         (entry, channel): (usize, usize),
         mut scratch: &mut [Line],
+        mut ahead: Option<(&mut Ahead<'_, T>, usize)>,
     ) {
         let Forward { lowered, isa, lanes, padded, panels, .. } = self.forward;
         let extent = block.extent;
@@ -352,6 +370,9 @@ impl<T: Element> Run<'_, T> {
                     add: false,
                 },
             );
+            if let Some((ahead, count)) = &mut ahead {
+                ahead.advance(panel * panels.frequencies + f + 1, *count * panels.frequencies);
+            }
         }
         let at = Frequencies { step, tile: panels.width };
         let tiles = extent.count() / extent.batch;

@@ -100,6 +100,15 @@ impl Blocks {
         self.counts().iter().product()
     }
 
+    /// The block behind `block`, in C order.
+    pub(super) fn next(&self, block: &Block) -> Option<Block> {
+        let counts = self.counts();
+        let index = (0..RANK).fold(block.entry / self.each.batch, |index, a| {
+            index * counts[a + 1] + block.start[a] / self.each.tiles[a]
+        });
+        (index + 1 < self.count()).then(|| self.get(index + 1))
+    }
+
     /// The block numbered `index` in C order.
     pub(super) fn get(&self, mut index: usize) -> Block {
         let counts = self.counts();
@@ -151,6 +160,49 @@ impl Dims {
     }
 }
 
+/// The spans of the positions of `dims` from `start` on.
+fn spans(dims: &[Dim], start: &[isize]) -> [Span; MAX_RANK] {
+    let extents: [usize; RANK] = std::array::from_fn(|a| dims.get(a).map_or(1, |d| d.positions));
+    let pitches = dense_pitches(&extents[..dims.len()]);
+    std::array::from_fn(|a| match dims.get(a) {
+        Some(d) => Span { start: start[a], step: 1, count: d.positions, pitch: pitches[a] },
+        None => Span::default(),
+    })
+}
+
+/// What will be staged next, brought near bit by bit while something else is computed.
+pub(super) struct Ahead<'a, T> {
+    source: Source<'a, T>,
+    spans: [Span; MAX_RANK],
+    rank: usize,
+    /// The first batch entry and channel, and how many there are.
+    first: [usize; 2],
+    counts: [usize; 2],
+    done: usize,
+}
+
+impl<'a, T: Element> Ahead<'a, T> {
+    pub(super) fn new(
+        source: Source<'a, T>,
+        dims: &[Dim],
+        start: &[isize],
+        first: [usize; 2],
+        counts: [usize; 2],
+    ) -> Self {
+        Self { source, spans: spans(dims, start), rank: dims.len(), first, counts, done: 0 }
+    }
+
+    /// Goes on to `part` of `parts`.
+    pub(super) fn advance(&mut self, part: usize, parts: usize) {
+        let end = self.counts[0] * self.counts[1] * part / parts;
+        for i in self.done..end {
+            let from = (self.first[0] + i / self.counts[1], self.first[1] + i % self.counts[1]);
+            self.source.prefetch(from, &self.spans[..self.rank]);
+        }
+        self.done = end;
+    }
+}
+
 /// Copies up to a register of channels from `channel` on, at the positions of `dims` from `start` on, to `out`, channel
 /// by channel within each position. Channels that are missing are zero.
 pub(super) fn stage<T: Element>(
@@ -165,14 +217,8 @@ pub(super) fn stage<T: Element>(
 ) {
     let lanes = T::lanes(isa);
     let rank = dims.len();
-    let extents: [usize; RANK] = std::array::from_fn(|a| dims.get(a).map_or(1, |d| d.positions));
-    let pitches = dense_pitches(&extents[..rank]);
-    let spans: [Span; MAX_RANK] = std::array::from_fn(|a| match dims.get(a) {
-        Some(d) => Span { start: start[a], step: 1, count: d.positions, pitch: pitches[a] },
-        None => Span::default(),
-    });
-    let spans = &spans[..rank];
-    let positions: usize = extents.iter().product();
+    let spans = &spans(dims, start)[..rank];
+    let positions: usize = dims.iter().map(|d| d.positions).product();
     let view = &source.view;
     let inside = (0..rank).all(|a| {
         spans[a].start >= 0 && spans[a].start as usize + spans[a].count <= view.shape()[2 + a]

@@ -56,16 +56,6 @@ struct Run<'a, T: Element> {
     gradient: Source<'a, T>,
 }
 
-/// Some tiles of both operands at the points.
-struct Values<'a, T> {
-    gradients: &'a [T],
-    samples: &'a [T],
-    /// From one tile to the next.
-    pitches: [usize; 2],
-    /// From one frequency to the next.
-    steps: [usize; 2],
-}
-
 /// The largest divisor of `n` that is a multiple of `unit`, if there is one, and at most `most`.
 fn divisor(n: usize, unit: usize, most: usize) -> usize {
     let most = most.clamp(1, n);
@@ -156,9 +146,9 @@ impl Weight {
     fn memory<T: Element>(&self, results: usize) -> Needs {
         let lines = Line::holding::<T>;
         let block = self.blocks.each;
-        let held = lines(self.values_len(block, self.channels));
+        let held = lines(self.side_len(block, 0) * self.items(0) + self.side_len(block, 1) * self.items(1));
         let staged = lines(self.samples(block).positions().max(self.gradients(block).positions()) * self.lanes);
-        let worker = lines(self.values_len(block, if self.first { self.channels } else { self.each }))
+        let worker = lines(self.side_len(block, 0)) + lines(self.side_len(block, 1))
             + 2 * staged
             + lines(self.between(block) * self.lanes)
             + lines(self.sums_step() * self.frequencies)
@@ -188,13 +178,24 @@ impl Weight {
             .unwrap_or(0)
     }
 
-    /// Elements from one frequency of a block's values to the next, of gradients and of samples.
-    fn steps(&self, block: Extent, channels: [usize; 2]) -> [usize; 2] {
-        channels.map(|n| odd_step(block.count().saturating_mul(n.next_multiple_of(self.lanes)), self.lanes))
+    /// Elements from one tile of an item's values to the next, of gradients (0) or samples (1).
+    fn pitch(&self, side: usize) -> usize {
+        self.each[side].next_multiple_of(self.lanes)
     }
 
-    fn values_len(&self, block: Extent, channels: [usize; 2]) -> usize {
-        self.steps(block, channels).iter().sum::<usize>().saturating_mul(self.frequencies)
+    /// Elements from one frequency of a block's values for an item to the next.
+    fn step(&self, block: Extent, side: usize) -> usize {
+        odd_step(block.count().saturating_mul(self.pitch(side)), self.lanes)
+    }
+
+    /// Elements of a block's values for an item.
+    fn side_len(&self, block: Extent, side: usize) -> usize {
+        self.step(block, side).saturating_mul(self.frequencies)
+    }
+
+    /// Items along one side, of a group.
+    fn items(&self, side: usize) -> usize {
+        self.channels[side] / self.each[side]
     }
 
     /// Elements from one frequency of an item's sums to the next.
@@ -244,16 +245,20 @@ impl<T: Element> Execute<T> for Weight {
         let [outputs, row] = [self.problem.out_channels, inputs * self.taps];
         let parts = simd::split::<T>(&mut shared, self.parts * outputs * row);
         let each = self.blocks.each;
-        let length = Line::holding::<T>(self.values_len(each, self.channels)) * Line::BYTES / size_of::<T>();
-        let values = if self.first { simd::split::<T>(&mut shared, self.blocks.count() * length) } else { &mut [] };
-        if self.first {
-            let at = Strided::dense(&[self.blocks.count(), length], Default::default());
-            workers.tiles(ViewMut { data: &mut *values, at }, &[1, length], |mut tile, scratch| {
-                let block = self.blocks.get(tile.start()[0]);
-                run.transform(&block, [0, 0], self.channels, tile.row(&[0, 0], length), scratch);
+        // All values, of gradients and of samples: for every block, for every item.
+        let values = [0, 1].map(|side| {
+            if !self.first {
+                return &[][..];
+            }
+            let (length, items) = (self.side_len(each, side), self.items(side));
+            let values = simd::split::<T>(&mut shared, self.blocks.count() * items * length);
+            let at = Strided::dense(&[self.blocks.count(), items, length], Default::default());
+            workers.tiles(ViewMut { data: &mut *values, at }, &[1, 1, length], |mut tile, scratch| {
+                let (block, item) = (self.blocks.get(tile.start()[0]), tile.start()[1]);
+                run.transform(side, &block, item * self.each[side], tile.row(&[0; 3], length), scratch);
             });
-        }
-        let values = &*values;
+            &*values
+        });
         let at = Strided::dense(&[self.parts, outputs, row], Default::default());
         let tile = [1, self.each[0], self.each[1] * self.taps];
         workers.tiles(ViewMut { data: &mut *parts, at }, &tile, |mut tile, mut scratch| {
@@ -263,15 +268,20 @@ impl<T: Element> Execute<T> for Weight {
             let sums = simd::split::<T>(&mut scratch, self.sums_step() * self.frequencies);
             for (i, index) in self.part(part).enumerate() {
                 let block = self.blocks.get(index);
+                let from = [output, group * inputs + input];
                 if self.first {
-                    let values = self.values(&values[index * length..], block.extent, self.channels, [output, input]);
-                    self.accumulate(&block, &values, sums, i > 0);
+                    let of = |side: usize| {
+                        let (length, items) = (self.side_len(each, side), self.items(side));
+                        &values[side][(index * items + from[side] / self.each[side]) * length..][..length]
+                    };
+                    self.accumulate(&block, [of(0), of(1)], sums, i > 0);
                 } else {
                     let mut scratch = &mut *scratch;
-                    let room = simd::split::<T>(&mut scratch, self.values_len(block.extent, self.each));
-                    run.transform(&block, [output, group * inputs + input], self.each, room, scratch);
-                    let values = self.values(room, block.extent, self.each, [0, 0]);
-                    self.accumulate(&block, &values, sums, i > 0);
+                    let room = [0, 1].map(|side| simd::split::<T>(&mut scratch, self.side_len(block.extent, side)));
+                    let [gradients, samples] = room;
+                    run.transform(0, &block, from[0], gradients, scratch);
+                    run.transform(1, &block, from[1], samples, scratch);
+                    self.accumulate(&block, [gradients, samples], sums, i > 0);
                 }
             }
             self.finish(sums, scratch, |k, row| tile.write(&[0, k, 0], row));
@@ -281,80 +291,52 @@ impl<T: Element> Execute<T> for Weight {
 }
 
 impl<T: Element> Run<'_, T> {
-    /// The values at the points of a block, of `channels` output and input channels from `from` on.
-    fn transform(
-        &self,
-        block: &Block,
-        from: [usize; 2],
-        channels: [usize; 2],
-        values: &mut [T],
-        mut scratch: &mut [Line],
-    ) {
-        let Weight { axes, isa, lanes, frequencies, .. } = self.weight;
-        let steps = self.weight.steps(block.extent, channels);
-        let (gradients, samples) = values.split_at_mut(steps[0] * frequencies);
-        let longest = self.weight.samples(self.weight.blocks.each).positions();
-        let staged = simd::split::<T>(&mut scratch, longest * lanes);
-        let rows = simd::split::<T>(&mut scratch, longest * lanes);
-        let between = simd::split::<T>(&mut scratch, self.weight.between(self.weight.blocks.each) * lanes);
+    /// The values at the points of a block of gradients (0) or samples (1), of an item's channels from `from` on.
+    fn transform(&self, side: usize, block: &Block, from: usize, out: &mut [T], mut scratch: &mut [Line]) {
+        let Weight { axes, isa, lanes, each, .. } = self.weight;
+        let (source, dims) = match side {
+            0 => (&self.gradient, self.weight.gradients(block.extent)),
+            _ => (&self.input, self.weight.samples(block.extent)),
+        };
+        let length = dims.positions() * lanes;
+        let staged = simd::split::<T>(&mut scratch, length);
+        let rows = simd::split::<T>(&mut scratch, length);
+        let between = simd::split::<T>(&mut scratch, axes::scratch(dims.as_slice()) * lanes);
+        let start: [isize; RANK] = std::array::from_fn(|a| match axes.get(a) {
+            Some(axis) => (block.start[a] * axis.tile) as isize + if side == 0 { 0 } else { axis.offset },
+            None => 0,
+        });
+        let at = Frequencies { step: self.weight.step(block.extent, side), tile: self.weight.pitch(side) };
         let tiles = block.extent.count() / block.extent.batch;
-        let sides = [
-            (&self.gradient, gradients, self.weight.gradients(block.extent)),
-            (&self.input, samples, self.weight.samples(block.extent)),
-        ];
-        let conjugate = self.weight.problem.conjugate;
-        for (side, (source, out, dims)) in sides.into_iter().enumerate() {
-            let padded = channels[side].next_multiple_of(*lanes);
-            let mut start = [0; RANK];
-            for (a, axis) in axes.iter().enumerate() {
-                start[a] = (block.start[a] * axis.tile) as isize + if side == 0 { 0 } else { axis.offset };
-            }
-            let at = Frequencies { step: steps[side], tile: padded };
-            for n in 0..block.extent.batch {
-                for channel in (0..channels[side]).step_by(*lanes) {
-                    let place = (block.entry + n, from[side] + channel, (*lanes).min(channels[side] - channel));
-                    let map = |v: T| if conjugate == (side == 0) { v.conj() } else { v };
-                    stage(*isa, source, place, dims.as_slice(), &start, map, staged, rows);
-                    axes::forth(*isa, dims.as_slice(), staged, &mut out[n * tiles * padded + channel..], at, between);
-                }
+        let conjugate = self.weight.problem.conjugate == (side == 0);
+        for n in 0..block.extent.batch {
+            for channel in (0..each[side]).step_by(*lanes) {
+                let place = (block.entry + n, from + channel, (*lanes).min(each[side] - channel));
+                let map = |v: T| if conjugate { v.conj() } else { v };
+                stage(*isa, source, place, dims.as_slice(), &start[..axes.len()], map, staged, rows);
+                axes::forth(*isa, dims.as_slice(), staged, &mut out[n * tiles * at.tile + channel..], at, between);
             }
         }
     }
 }
 
 impl Weight {
-    /// The values of a block with `channels`, those from `from` on.
-    fn values<'a, T: Element>(
-        &self,
-        values: &'a [T],
-        block: Extent,
-        channels: [usize; 2],
-        from: [usize; 2],
-    ) -> Values<'a, T> {
-        let steps = self.steps(block, channels);
-        let (gradients, samples) = values.split_at(steps[0] * self.frequencies);
-        let pitches = channels.map(|n| n.next_multiple_of(self.lanes));
-        Values { gradients: &gradients[from[0]..], samples: &samples[from[1]..], pitches, steps }
-    }
-
     /// Adds the products of a block's tiles to the sums of an item.
-    fn accumulate<T: Element>(&self, block: &Block, values: &Values<'_, T>, sums: &mut [T], add: bool) {
-        let padded = self.each[1].next_multiple_of(self.lanes);
-        let step = self.sums_step();
+    fn accumulate<T: Element>(&self, block: &Block, [gradients, samples]: [&[T]; 2], sums: &mut [T], add: bool) {
+        let [step, from, to] = [self.sums_step(), self.step(block.extent, 0), self.step(block.extent, 1)];
         for f in 0..self.frequencies {
-            let samples = &values.samples[f * values.steps[1]..];
             T::outer(
                 self.isa,
                 Outer {
                     rows: self.each[0],
-                    columns: padded,
+                    columns: self.pitch(1),
                     terms: block.extent.count(),
-                    weights: &values.gradients[f * values.steps[0]..],
-                    steps: [1, values.pitches[0]],
-                    source: samples,
-                    pitch: values.pitches[1],
+                    weights: &gradients[f * from..],
+                    steps: [1, self.pitch(0)],
+                    source: &samples[f * to..],
+                    pitch: self.pitch(1),
                     out: &mut sums[f * step..][..step],
-                    out_pitch: padded,
+                    out_pitch: self.pitch(1),
                     add,
                 },
             );
