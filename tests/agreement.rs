@@ -295,6 +295,8 @@ fn large_problems() -> Vec<Problem> {
         Problem::layer(3, 12, 10, &[28, 27], &[3, 3]).stride(&[2]).layout(Layout::ChannelsLast),
         Problem::layer(2, 24, 24, &[33, 30], &[5, 5]).groups(24).padding(&[(2, 2)]),
         Problem::layer(4, 64, 32, &[8, 9], &[1, 1]).layout(Layout::ChannelsLast),
+        Problem::layer(4, 40, 33, &[30, 31], &[3, 3]).padding(&[(1, 1)]),
+        Problem::layer(2, 110, 120, &[9, 8], &[3, 3]).padding(&[(1, 1)]),
     ];
     builders.into_iter().flat_map(|b| passes(&b.build().expect("a valid problem")).collect::<Vec<_>>()).collect()
 }
@@ -401,6 +403,69 @@ fn transforms(problem: &Problem, random: &mut Random) -> Vec<Vec<usize>> {
     lists
 }
 
+/// Tiles of every size on kernels of every shape that Winograd's algorithm serves, in all its divisions of the work.
+#[test]
+fn winograd_tiles_agree() {
+    let mut random = Random::new(23);
+    let mut problems: Vec<Problem> = (0..300).map(|i| small_kernels(&mut random, 1 + i % 3)).collect();
+    let layers = [
+        // Kernels whose values are made where they are used, and sums that are taken point by point.
+        Problem::layer(2, 100, 90, &[7, 9], &[3, 3]).padding(&[(1, 1)]),
+        Problem::layer(3, 90, 120, &[6, 5], &[3, 3]).padding(&[(1, 1)]).layout(Layout::ChannelsLast),
+        Problem::layer(1, 60, 70, &[9, 8], &[5, 5]).padding(&[(2, 2)]),
+        // Several blocks, and several panels.
+        Problem::layer(3, 17, 50, &[33, 30], &[3, 3]),
+        Problem::layer(1, 34, 100, &[90], &[3]).dtype(DType::F64),
+    ];
+    problems.extend(layers.iter().flat_map(|b| passes(&b.clone().build().expect("valid")).collect::<Vec<_>>()));
+    battery(|b| {
+        for problem in problems {
+            by_dtype!(problem, T => {
+                let case = Case::<T>::integers(&problem, &mut random);
+                b.run_all(&case, &mut random);
+                for _ in 0..2 {
+                    let tile = problem.axes().iter().map(|a| match a.kernel() {
+                        3 => random.pick(&[2, 4, 6]),
+                        _ => random.pick(&[2, 4]),
+                    });
+                    b.recipe(&case, &Recipe::Winograd { tile: tile.collect() });
+                }
+            });
+        }
+    });
+}
+
+/// A problem with kernels of 3 and 5 at unit steps.
+fn small_kernels(random: &mut Random, rank: usize) -> Problem {
+    loop {
+        let most = [60, 15, 8][rank - 1];
+        let kernel: Vec<usize> = (0..rank).map(|_| random.pick(&[3, 3, 5])).collect();
+        let input: Vec<usize> = (0..rank).map(|_| 1 + random.below(most)).collect();
+        let padding: Vec<_> = (0..rank).map(|_| (random.between(-2, 5), random.between(-2, 5))).collect();
+        let groups = random.pick(&[1, 1, 2, 3]);
+        let channels = [1, 2, 3, 5, 8, 16, 17, 33];
+        let built = Problem::layer(
+            1 + random.below(4),
+            groups * random.pick(&channels),
+            groups * random.pick(&channels),
+            &input,
+            &kernel,
+        )
+        .groups(groups)
+        .padding(&padding)
+        .boundary(random.pick(&BOUNDARIES))
+        .flip(random.once_in(2))
+        .conjugate(random.once_in(4))
+        .pass(random.pick(&Pass::ALL))
+        .layout(random.pick(&LAYOUTS))
+        .dtype(random.pick(&DType::ALL))
+        .build();
+        if let Some(problem) = built.ok().filter(|p| p.flops() <= 4e6) {
+            return problem;
+        }
+    }
+}
+
 #[test]
 fn recipes_given_agree() {
     battery(|b| {
@@ -422,6 +487,9 @@ fn recipes_given_agree() {
                 }
                 b.recipe(&case, &Recipe::Reference);
             });
+            let problem = small_kernels(&mut random, 1 + i % 3).with_dtype(DType::F64).expect("as it was");
+            let tile = vec![2; problem.rank()];
+            b.recipe(&Case::<f64>::integers(&problem, &mut random), &Recipe::Winograd { tile });
         }
     });
 }

@@ -144,7 +144,11 @@ fn one_nan_spoils_as_many_outputs_as_there_are_taps() {
             x[n / 2] = f32::NAN;
             for algorithm in algorithms().into_iter().chain([Algorithm::Auto]) {
                 b.attempt(algorithm, &problem, || {
-                    let plan = Planner::new().algorithm(algorithm).plan(&problem).map_err(|e| e.to_string())?;
+                    let planned = Planner::new().algorithm(algorithm).plan(&problem);
+                    if planned.is_err() && !must_support(algorithm, &problem) {
+                        return Ok(());
+                    }
+                    let plan = planned.map_err(|e| e.to_string())?;
                     let mut y = vec![0.0; n + k - 1];
                     plan.run(&x, &h, &mut y, &mut Workspace::new()).map_err(|e| e.to_string())?;
                     let wrong: Vec<usize> =
@@ -246,7 +250,7 @@ fn a_loud_sample_does_not_drown_the_others() {
                 x[at] = loud;
                 let expected = truth(&x, [h, w], &taps, [kh, kw], [(kh - 1) / 2, (kw - 1) / 2], [h, w]);
                 for algorithm in algorithms().into_iter().chain([Algorithm::Auto]) {
-                    let bounded = algorithm == Algorithm::Fft;
+                    let bounded = !is_exact(algorithm);
                     if bounded || (algorithm == Algorithm::Reference && problem.flops() > 1e7) {
                         continue;
                     }

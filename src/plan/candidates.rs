@@ -46,9 +46,8 @@ macro_rules! of_dtype {
 /// choice of accuracy keeps to an error bound of `tolerance` where it can.
 pub(super) fn design(problem: &Problem, algorithm: Algorithm, tolerance: f64) -> Candidate {
     let designed = match fold::extended(problem) {
-        Some(wide) if algorithm != Algorithm::Reference => {
-            recipe(&wide, algorithm, tolerance).and_then(|recipe| Ok((fold::estimate(&wide, estimate(&wide, &recipe)?), recipe)))
-        }
+        Some(wide) if algorithm != Algorithm::Reference => recipe(&wide, algorithm, tolerance)
+            .and_then(|recipe| Ok((fold::estimate(&wide, estimate(&wide, &recipe)?), recipe))),
         _ => recipe(problem, algorithm, tolerance).and_then(|recipe| Ok((estimate(problem, &recipe)?, recipe))),
     };
     match designed {

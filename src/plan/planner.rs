@@ -311,8 +311,10 @@ impl Planner {
     /// predicted time.
     fn judged(&self, problem: &Problem) -> Result<Vec<Candidate>> {
         let tolerance = self.bound(problem.dtype);
-        let mut candidates: Vec<Candidate> =
-            Algorithm::ALL.iter().map(|&algorithm| self.judge(candidates::design(problem, algorithm, tolerance))).collect();
+        let mut candidates: Vec<Candidate> = Algorithm::ALL
+            .iter()
+            .map(|&algorithm| self.judge(candidates::design(problem, algorithm, tolerance)))
+            .collect();
         candidates.sort_by(order);
         if candidates[0].why_not.is_some() {
             return Err(self.nothing(&candidates));

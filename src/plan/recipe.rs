@@ -160,7 +160,10 @@ impl FromStr for Recipe {
             (Algorithm::Im2col, &[block]) => Ok(Self::Im2col { block }),
             (Algorithm::Fft, [_, ..]) => Ok(Self::Fft { transform: sizes }),
             (Algorithm::Winograd, [_, ..]) => Ok(Self::Winograd { tile: sizes }),
-            _ => Err(Error::parse(text, "a recipe is reference, direct:TILE, im2col:BLOCK, fft:TRANSFORM or winograd:TILE")),
+            _ => Err(Error::parse(
+                text,
+                "a recipe is reference, direct:TILE, im2col:BLOCK, fft:TRANSFORM or winograd:TILE",
+            )),
         }
     }
 }

@@ -59,7 +59,10 @@ impl<T> Outer<'_, T> {
     fn check(&self, lanes: usize) {
         let Self { rows, columns, terms, steps: [row, term], pitch, out_pitch, .. } = *self;
         assert!(rows > 0 && columns > 0 && terms > 0, "there is something to sum");
-        assert!(columns.is_multiple_of(lanes) && columns <= pitch && columns <= out_pitch, "columns are whole registers");
+        assert!(
+            columns.is_multiple_of(lanes) && columns <= pitch && columns <= out_pitch,
+            "columns are whole registers"
+        );
         let last = |n: usize, step: usize| (n - 1).saturating_mul(step);
         let weights = last(rows, row).saturating_add(last(terms, term));
         assert!(weights < self.weights.len(), "a weight for each row and term");
@@ -156,5 +159,77 @@ unsafe fn tile<V: Vector, const M: usize, const N: usize>(call: &Outer<'_, V::La
                 sums[m][n].store(out.add(m * call.out_pitch + n * V::LANES));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::element::Element;
+
+    fn agree<T: Element>(isa: Isa) {
+        let lanes = T::lanes(isa);
+        let number = |i: usize| T::from_f64(((i * 31 + 7) % 17) as f64 - 8.0);
+        for rows in 1..20 {
+            for registers in 1..8 {
+                for (terms, add) in [(1, false), (2, true), (5, false), (5, true)] {
+                    let columns = registers * lanes;
+                    let (steps, pitch, out_pitch) = ([terms + 1, 1], columns + 3, columns + 1);
+                    let weights: Vec<T> = (0..rows * steps[0]).map(number).collect();
+                    let source: Vec<T> = (0..terms * pitch).map(|i| number(i + 5)).collect();
+                    let before: Vec<T> = (0..rows * out_pitch).map(|i| number(i + 11)).collect();
+                    let mut out = before.clone();
+                    let call = Outer {
+                        rows,
+                        columns,
+                        terms,
+                        weights: &weights,
+                        steps,
+                        source: &source,
+                        pitch,
+                        out: &mut out,
+                        out_pitch,
+                        add,
+                    };
+                    T::outer(isa, call);
+                    for (i, y) in out.iter().enumerate() {
+                        let (m, j) = (i / out_pitch, i % out_pitch);
+                        let first = if add || j >= columns { before[i] } else { T::default() };
+                        let terms = if j < columns { 0..terms } else { 0..0 };
+                        let sum = terms.fold(first, |s, k| s + weights[m * steps[0] + k] * source[k * pitch + j]);
+                        assert_eq!(*y, sum, "{rows} rows, {registers} registers, ({m}, {j})");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_tile_is_the_product() {
+        for isa in [Isa::Portable, Isa::detect()] {
+            agree::<f32>(isa);
+            agree::<f64>(isa);
+            agree::<Complex<f32>>(isa);
+            agree::<Complex<f64>>(isa);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "the source holds all terms")]
+    fn a_short_source_is_refused() {
+        let (weights, source, out) = ([0.0f64; 3], [0.0; 5], &mut [0.0; 2]);
+        let call = Outer {
+            rows: 1,
+            columns: 2,
+            terms: 3,
+            weights: &weights,
+            steps: [3, 1],
+            source: &source,
+            pitch: 2,
+            out,
+            out_pitch: 2,
+            add: false,
+        };
+        f64::outer(Isa::Portable, call);
     }
 }

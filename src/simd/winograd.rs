@@ -395,3 +395,108 @@ impl<V: Arithmetic, const P: usize, const O: usize, const S: usize> Apply<V, P, 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::Kernels;
+
+    /// Small numbers of both signs.
+    fn number(i: usize) -> f64 {
+        ((i * 7919 + 13) % 23) as f64 / 4.0 - 2.75
+    }
+
+    /// What `y[o] = Σ_k w[k] · x[o + k]` is by the three maps, in each lane of its own.
+    fn agree(isa: Isa, size: usize, taps: usize) {
+        let (l, outputs) = (f64::lanes(isa), size + 1 - taps);
+        let [x, w]: [Vec<f64>; 2] = [0, 1000].map(|from| (0..size * l).map(|i| number(i + from)).collect());
+        let apply = |map: Map, source: &[f64], registers: usize| {
+            let mut out = vec![f64::NAN; registers * l];
+            let lines = [[1, 0, 0]; 3];
+            let mut finite = true;
+            let call = Pass { map, size, source, out: &mut out, steps: [l; 2], lines, finite: Some(&mut finite) };
+            f64::pass(isa, call);
+            assert!(finite);
+            out
+        };
+        let samples = apply(Map::Data, &x, size);
+        let weights = apply(Map::Kernel(taps), &w[..taps * l], size);
+        let products: Vec<f64> = samples.iter().zip(&weights).map(|(x, w)| x * w).collect();
+        let results = apply(Map::Result(outputs), &products, outputs);
+        for (i, y) in results.iter().enumerate() {
+            let expected: f64 = (0..taps).map(|k| w[k * l + i % l] * x[i + k * l]).sum();
+            assert!((y - expected).abs() < 1e-11, "{size} points, {taps} taps, {i}: {y} is not {expected}");
+        }
+    }
+
+    #[test]
+    fn the_maps_are_a_correlation() {
+        for isa in [Isa::Portable, Isa::detect()] {
+            for (size, taps) in [(4, 2..=3), (6, 2..=5), (8, 3..=6)] {
+                taps.for_each(|taps| agree(isa, size, taps));
+            }
+        }
+    }
+
+    #[test]
+    fn lines_lie_where_they_are_said_to() {
+        for isa in [Isa::Portable, Isa::detect()] {
+            let l = f32::lanes(isa);
+            let source: Vec<f32> = (0..4000).map(|i| number(i) as f32).collect();
+            let lines = [[2, 700, 60 * l], [3, 90, 20 * l], [2, 21, 5 * l]];
+            let mut out = vec![f32::NAN; 2000];
+            let mut finite = true;
+            let (map, steps) = (Map::Result(2), [35, l]);
+            f32::pass(
+                isa,
+                Pass { map, size: 4, source: &source, out: &mut out, steps, lines, finite: Some(&mut finite) },
+            );
+            assert!(finite);
+            let mut written = 0;
+            for (i, j, k) in (0..2).flat_map(|i| (0..3).flat_map(move |j| (0..2).map(move |k| (i, j, k)))) {
+                for lane in 0..l {
+                    let m: [f32; 4] = std::array::from_fn(|n| source[i * 700 + j * 90 + k * 21 + n * 35 + lane]);
+                    let at = (i * 60 + j * 20 + k * 5) * l + lane;
+                    assert_eq!([out[at], out[at + l]], [m[0] + (m[1] + m[2]), m[3] + (m[1] - m[2])]);
+                    written += 2;
+                }
+            }
+            assert_eq!(out.iter().filter(|y| !y.is_nan()).count(), written);
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_is_told() {
+        for isa in [Isa::Portable, Isa::detect()] {
+            let l = f32::lanes(isa);
+            for (lane, number) in [(0, f32::NAN), (l - 1, f32::INFINITY), (l / 2, f32::NEG_INFINITY)] {
+                let (mut source, mut out, mut finite) = (vec![1.0; 6 * l], vec![0.0; 4 * l], true);
+                source[2 * l + lane] = number;
+                let (out, lines) = (&mut out, [[1, 0, 0]; 3]);
+                let call = Pass {
+                    map: Map::Result(4),
+                    size: 6,
+                    source: &source,
+                    out,
+                    steps: [l; 2],
+                    lines,
+                    finite: Some(&mut finite),
+                };
+                f32::pass(isa, call);
+                assert!(!finite);
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "the slices hold all lines")]
+    fn a_short_output_is_refused() {
+        let l = f32::lanes(Isa::Portable);
+        let (lines, source) = ([[1, 0, 0], [1, 0, 0], [2, l, 4 * l]], vec![0.0; 5 * l]);
+        let out = &mut vec![0.0; 8 * l - 1];
+        f32::pass(
+            Isa::Portable,
+            Pass { map: Map::Data, size: 4, source: &source, out, steps: [l; 2], lines, finite: None },
+        );
+    }
+}

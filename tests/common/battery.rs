@@ -16,9 +16,11 @@ pub fn algorithms() -> Vec<Algorithm> {
     Algorithm::ALL.into_iter().filter(wanted).collect()
 }
 
-/// Whether the algorithm must serve the problem: an algorithm that need not would be told here.
-pub fn must_support(algorithm: Algorithm, _: &Problem) -> bool {
-    matches!(algorithm, Algorithm::Reference | Algorithm::Direct | Algorithm::Im2col | Algorithm::Fft)
+/// Whether the algorithm must serve the problem.
+pub fn must_support(algorithm: Algorithm, problem: &Problem) -> bool {
+    let small = problem.axes().iter().all(|a| a.stride() == 1 && a.dilation() == 1 && matches!(a.kernel(), 3 | 5));
+    let folded = problem.boundary().reads_data();
+    algorithm != Algorithm::Winograd || (small && !folded && problem.rank() <= 3)
 }
 
 /// Whether the algorithm computes sums of whole numbers exactly.

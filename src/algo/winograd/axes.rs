@@ -81,15 +81,7 @@ struct Way<'a> {
 
 impl Way<'_> {
     /// The axes from `axis` on, for `lead` frequencies of those before; `tile` counts the tiles of those.
-    fn forth<T: Element>(
-        &self,
-        axis: usize,
-        lead: usize,
-        tile: usize,
-        source: &[T],
-        out: &mut [T],
-        scratch: &mut [T],
-    ) {
+    fn forth<T: Element>(&self, axis: usize, lead: usize, tile: usize, source: &[T], out: &mut [T], scratch: &mut [T]) {
         let Dim { map, size, tiles, step, positions } = self.dims[axis];
         let l = self.lanes;
         if axis + 1 == self.dims.len() {

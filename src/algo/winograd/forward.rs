@@ -123,7 +123,12 @@ impl Forward {
         Needs {
             packed: lines(self.kernel.elements()).saturating_add(lines(panels)),
             shared: if self.first { samples.saturating_mul(self.blocks.count()) } else { 0 },
-            worker: samples + within + made + lines(self.products_len(block)) + 2 * (staged + positions) + lines(between),
+            worker: samples
+                + within
+                + made
+                + lines(self.products_len(block))
+                + 2 * (staged + positions)
+                + lines(between),
         }
     }
 
@@ -247,7 +252,16 @@ impl<T: Element> Execute<T> for Forward {
                 for panel in 0..count {
                     let values = &panels[(group * count + panel) * length..][..length];
                     let ahead = next.as_mut().map(|next| (next, count));
-                    run.multiply(&block, panel, samples, values, &mut out, (0, panel * self.panels.width), scratch, ahead);
+                    run.multiply(
+                        &block,
+                        panel,
+                        samples,
+                        values,
+                        &mut out,
+                        (0, panel * self.panels.width),
+                        scratch,
+                        ahead,
+                    );
                 }
             });
         }
@@ -324,7 +338,6 @@ impl<T: Element> Run<'_, T> {
     /// What the next block will read.
     fn ahead(&self, block: &Block, group: usize) -> Option<Ahead<'_, T>> {
         let Forward { lowered, blocks, axes, .. } = self.forward;
-        if std::env::var("W_NOPF").is_ok() { return None; }
         let block = blocks.next(block)?;
         let start = self.forward.start(&block);
         let dims = self.forward.data(block.extent);
@@ -385,7 +398,14 @@ impl<T: Element> Run<'_, T> {
                 let source = &results[..positions * lanes];
                 T::interleave(
                     *isa,
-                    Interleave { source, stride: *lanes, rows: positions, columns: *lanes, out: rows, pitch: positions },
+                    Interleave {
+                        source,
+                        stride: *lanes,
+                        rows: positions,
+                        columns: *lanes,
+                        out: rows,
+                        pitch: positions,
+                    },
                 );
                 self.write(block, out, (entry + n, channel + column, present), rows, finite);
             }

@@ -44,7 +44,9 @@ pub(super) fn axes(problem: &Problem, tile: &[usize]) -> Result<(Lowered, Vec<Ax
     }
     let fits = |(a, &m): (&crate::problem::SpatialAxis, &usize)| m > 1 && matches!(m + a.kernel - 1, 4 | 6 | 8);
     if tile.len() != problem.rank() || !problem.axes.iter().zip(tile).all(fits) {
-        return Err(format!("its tiles have 2, 4 or 6 results an axis, and at most 4 for kernels of 5; given {tile:?}"));
+        return Err(format!(
+            "its tiles have 2, 4 or 6 results an axis, and at most 4 for kernels of 5; given {tile:?}"
+        ));
     }
     let forward = match problem.pass {
         Pass::WeightGradient => &Problem { pass: Pass::Forward, ..problem.clone() },
@@ -220,9 +222,8 @@ pub(super) fn stage<T: Element>(
     let spans = &spans(dims, start)[..rank];
     let positions: usize = dims.iter().map(|d| d.positions).product();
     let view = &source.view;
-    let inside = (0..rank).all(|a| {
-        spans[a].start >= 0 && spans[a].start as usize + spans[a].count <= view.shape()[2 + a]
-    });
+    let inside =
+        (0..rank).all(|a| spans[a].start >= 0 && spans[a].start as usize + spans[a].count <= view.shape()[2 + a]);
     let plain = source.outside_is_constant()
         && !T::DTYPE.is_complex()
         && view.at.strides()[1 + rank] == 1

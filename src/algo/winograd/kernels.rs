@@ -69,7 +69,8 @@ impl Panels {
     fn stages(&self, axes: &[Axis]) -> [usize; 3] {
         let mut stages = [CHUNK * self.lanes; 3];
         for (i, stage) in stages.iter_mut().enumerate() {
-            *stage *= axes.iter().enumerate().map(|(a, x)| if a < i { x.size() } else { x.taps.len() }).product::<usize>();
+            *stage *=
+                axes.iter().enumerate().map(|(a, x)| if a < i { x.size() } else { x.taps.len() }).product::<usize>();
         }
         stages
     }

@@ -21,8 +21,9 @@ use crate::view::{MAX_AXES, Strided, View, ViewMut, advance};
 /// Bytes of one item's sums.
 const SUMS: usize = 1 << 20;
 
-/// Bytes of all samples and gradients that are not too many to be transformed before the first sum.
-const MOST: usize = 64 << 20;
+/// Bytes of samples and gradients that are transformed before their products are added up, where one item's sums are
+/// not all.
+const ROUND: usize = 24 << 20;
 
 /// Items of work that there are to be, and bytes that the parts of their sums may take.
 const ITEMS: usize = 12;
@@ -44,8 +45,9 @@ pub(crate) struct Weight {
     blocks: Blocks,
     /// Ranges of blocks whose sums are added up at the end.
     pub(super) parts: usize,
-    /// Whether all tiles are transformed before the first sum.
-    pub(super) first: bool,
+    /// Blocks that are transformed before their products are added up, a point at a time; if 0, an item holds the sums
+    /// of all points and goes through its blocks one by one.
+    round: usize,
     needs: Needs,
 }
 
@@ -86,10 +88,12 @@ impl Weight {
         let each = [outputs, inputs];
         let padded: usize = channels.iter().map(|n| n.next_multiple_of(lanes)).sum();
         let one = bytes(frequencies * padded);
-        let cut = each != channels;
-        let first = cut && problem.groups == 1 && one.saturating_mul(all.count()) <= MOST;
+        let by_point = each != channels && problem.groups == 1;
+        let each = if by_point { channels } else { each };
         let blocks = Blocks { all, each: extent(all, tiles_of_block(all, frequencies)) };
-        let items = problem.groups * (channels[0] / each[0]) * (channels[1] / each[1]);
+        let one = one.saturating_mul(blocks.each.count()).max(1);
+        let round = if by_point { (ROUND / one).clamp(1, blocks.count()) } else { 0 };
+        let items = if by_point { ITEMS } else { problem.groups * (channels[0] / each[0]) * (channels[1] / each[1]) };
         let results = problem.kernel_shape().iter().product::<usize>();
         let parts = ITEMS.div_ceil(items).min(blocks.count()).min(PARTS / bytes(results).max(1)).max(1);
         let problem = problem.clone();
@@ -104,7 +108,7 @@ impl Weight {
             taps,
             blocks,
             parts,
-            first,
+            round,
             needs: Needs::default(),
         };
         this.needs = this.memory::<T>(results);
@@ -125,12 +129,18 @@ impl Weight {
         let positions: f64 = self.axes.iter().map(|a| (a.results + a.taps.len()) as f64).product();
         let sums = frequencies * channels[0] as f64 * inputs;
         // Blocks are transformed again for every item of the other side.
-        let [m, n] = if self.first { [1, 1] } else { [channels[1] / each[1], channels[0] / each[0]] };
+        let [m, n] = [channels[1] / each[1], channels[0] / each[0]];
         let repeated = outputs * m as f64 + inputs * n as f64;
         let calls = blocks.count() as f64 * blocks.each.batch as f64 * repeated / *lanes as f64;
         let far = sums * size_of::<T>() as f64;
         let held = frequencies * (each[0] * each[1] * size_of::<T>()) as f64;
-        let again = if held < NEAR { 0.0 } else { blocks.count() as f64 };
+        let again = if self.round > 0 {
+            blocks.count().div_ceil(self.round) as f64 + 1.0
+        } else if held < NEAR {
+            0.0
+        } else {
+            blocks.count() as f64
+        };
         self.problem.groups as f64
             * (slower
                 * (2.0 * tiles * sums * FLOP
@@ -146,15 +156,15 @@ impl Weight {
     fn memory<T: Element>(&self, results: usize) -> Needs {
         let lines = Line::holding::<T>;
         let block = self.blocks.each;
-        let held = lines(self.side_len(block, 0) * self.items(0) + self.side_len(block, 1) * self.items(1));
+        let held = lines(self.side_len(block, 0)) + lines(self.side_len(block, 1));
+        let sums = lines(self.sums_step().saturating_mul(self.frequencies));
+        let by_point = self.round > 0;
         let staged = lines(self.samples(block).positions().max(self.gradients(block).positions()) * self.lanes);
-        let worker = lines(self.side_len(block, 0)) + lines(self.side_len(block, 1))
-            + 2 * staged
-            + lines(self.between(block) * self.lanes)
-            + lines(self.sums_step() * self.frequencies)
-            + lines(self.taps * self.lanes)
-            + lines(self.taps * self.each[1]);
-        let shared = if self.first { held.saturating_mul(self.blocks.count()) } else { 0 };
+        let row = lines(self.taps * self.pitch(1));
+        let worker = if by_point { 0 } else { held.saturating_add(sums) }
+            + 2 * staged.max(row)
+            + lines(self.between(block) * self.lanes);
+        let shared = if by_point { held.saturating_mul(self.round).saturating_add(sums) } else { 0 };
         Needs { packed: 0, shared: shared.saturating_add(lines(results.saturating_mul(self.parts))), worker }
     }
 
@@ -166,8 +176,11 @@ impl Weight {
         Dims::new(&self.axes, &block.tiles, |axis| Map::Kernel(axis.tile))
     }
 
+    /// The way back: a register of input channels after the other, as if they were tiles of the last axis.
     fn results(&self) -> Dims {
-        Dims::new(&self.axes, &[1; RANK], |axis| Map::Result(axis.taps.len()))
+        let mut tiles = [1; RANK];
+        tiles[self.axes.len() - 1] = self.pitch(1) / self.lanes;
+        Dims::new(&self.axes, &tiles, |axis| Map::Result(axis.taps.len()))
     }
 
     fn between(&self, block: Extent) -> usize {
@@ -193,11 +206,6 @@ impl Weight {
         self.step(block, side).saturating_mul(self.frequencies)
     }
 
-    /// Items along one side, of a group.
-    fn items(&self, side: usize) -> usize {
-        self.channels[side] / self.each[side]
-    }
-
     /// Elements from one frequency of an item's sums to the next.
     fn sums_step(&self) -> usize {
         odd_step(self.each[0] * self.each[1].next_multiple_of(self.lanes), self.lanes)
@@ -209,15 +217,16 @@ impl Weight {
         total * part / self.parts..total * (part + 1) / self.parts
     }
 
-    /// Where each tap, in the order of the samples, lies in the kernel.
-    fn place(&self, mut tap: usize) -> usize {
-        let (mut place, mut pitch) = (0, 1);
-        for axis in self.axes.iter().rev() {
+    /// Where each tap, in the order of the samples, lies in the kernel, and in what [`results`](Self::results) gives.
+    fn places(&self, mut tap: usize) -> [usize; 2] {
+        let (mut places, mut pitches) = ([0; 2], [1; 2]);
+        for (axis, dim) in self.axes.iter().zip(self.results().as_slice()).rev() {
             let r = axis.taps.len();
-            place += axis.taps[tap % r] * pitch;
-            (tap, pitch) = (tap / r, pitch * r);
+            places = [places[0] + axis.taps[tap % r] * pitches[0], places[1] + tap % r * pitches[1]];
+            pitches = [pitches[0] * r, pitches[1] * dim.positions];
+            tap /= r;
         }
-        place
+        places
     }
 }
 
@@ -234,7 +243,7 @@ impl<T: Element> Execute<T> for Weight {
 
     fn run(&self, call: Call<'_, '_, T>) {
         let Second::Plain(gradient) = call.second else { return };
-        let Call { first, mut out, mut shared, workers, .. } = call;
+        let Call { first, out, mut shared, workers, .. } = call;
         let terms = Terms::new(&self.problem, first, gradient);
         let run = Run {
             weight: self,
@@ -244,53 +253,87 @@ impl<T: Element> Execute<T> for Weight {
         let inputs = self.channels[1];
         let [outputs, row] = [self.problem.out_channels, inputs * self.taps];
         let parts = simd::split::<T>(&mut shared, self.parts * outputs * row);
-        let each = self.blocks.each;
-        // All values, of gradients and of samples: for every block, for every item.
-        let values = [0, 1].map(|side| {
-            if !self.first {
-                return &[][..];
-            }
-            let (length, items) = (self.side_len(each, side), self.items(side));
-            let values = simd::split::<T>(&mut shared, self.blocks.count() * items * length);
-            let at = Strided::dense(&[self.blocks.count(), items, length], Default::default());
-            workers.tiles(ViewMut { data: &mut *values, at }, &[1, 1, length], |mut tile, scratch| {
-                let (block, item) = (self.blocks.get(tile.start()[0]), tile.start()[1]);
-                run.transform(side, &block, item * self.each[side], tile.row(&[0; 3], length), scratch);
-            });
-            &*values
-        });
         let at = Strided::dense(&[self.parts, outputs, row], Default::default());
-        let tile = [1, self.each[0], self.each[1] * self.taps];
-        workers.tiles(ViewMut { data: &mut *parts, at }, &tile, |mut tile, mut scratch| {
-            let [part, output, from] = *tile.start() else { return };
-            let group = output / self.channels[0];
-            let input = from / self.taps;
-            let sums = simd::split::<T>(&mut scratch, self.sums_step() * self.frequencies);
-            for (i, index) in self.part(part).enumerate() {
-                let block = self.blocks.get(index);
-                let from = [output, group * inputs + input];
-                if self.first {
-                    let of = |side: usize| {
-                        let (length, items) = (self.side_len(each, side), self.items(side));
-                        &values[side][(index * items + from[side] / self.each[side]) * length..][..length]
-                    };
-                    self.accumulate(&block, [of(0), of(1)], sums, i > 0);
-                } else {
-                    let mut scratch = &mut *scratch;
-                    let room = [0, 1].map(|side| simd::split::<T>(&mut scratch, self.side_len(block.extent, side)));
-                    let [gradients, samples] = room;
-                    run.transform(0, &block, from[0], gradients, scratch);
-                    run.transform(1, &block, from[1], samples, scratch);
-                    self.accumulate(&block, [gradients, samples], sums, i > 0);
+        if self.round > 0 {
+            let sums = run.by_point(shared, workers);
+            workers.tiles(ViewMut { data: &mut *parts, at }, &[1, 1, row], |mut tile, scratch| {
+                let output = tile.start()[1];
+                self.finish(sums, output, tile.row(&[0; 3], row), scratch);
+            });
+        } else {
+            let tile = [1, self.each[0], self.each[1] * self.taps];
+            workers.tiles(ViewMut { data: &mut *parts, at }, &tile, |mut tile, mut scratch| {
+                let [part, output, from] = *tile.start() else { return };
+                let from = [output, output / self.channels[0] * inputs + from / self.taps];
+                let sums = simd::split::<T>(&mut scratch, self.sums_step() * self.frequencies);
+                for (i, index) in self.part(part).enumerate() {
+                    run.block(index, from, sums, i > 0, scratch);
                 }
-            }
-            self.finish(sums, scratch, |k, row| tile.write(&[0, k, 0], row));
-        });
-        self.add_up(parts, &terms, &mut out, workers);
+                for k in 0..self.each[0] {
+                    self.finish(sums, k, tile.row(&[0, k, 0], self.each[1] * self.taps), scratch);
+                }
+            });
+        }
+        self.add_up(parts, &terms, out, workers);
     }
 }
 
 impl<T: Element> Run<'_, T> {
+    /// The sums of all channels, point by point.
+    fn by_point<'s>(&self, mut shared: &'s mut [Line], workers: &mut Workers<'_>) -> &'s [T] {
+        let w = self.weight;
+        let (frequencies, step) = (w.frequencies, w.sums_step());
+        let sums = simd::split::<T>(&mut shared, frequencies * step);
+        let lengths = [0, 1].map(|side| w.side_len(w.blocks.each, side));
+        let values = lengths.map(|length| simd::split::<T>(&mut shared, w.round * length));
+        for first in (0..w.blocks.count()).step_by(w.round) {
+            let count = w.round.min(w.blocks.count() - first);
+            for side in [0, 1] {
+                let (length, data) = (lengths[side], &mut values[side][..count * lengths[side]]);
+                let at = Strided::dense(&[count, length], Default::default());
+                workers.tiles(ViewMut { data, at }, &[1, length], |mut tile, scratch| {
+                    let block = w.blocks.get(first + tile.start()[0]);
+                    self.transform(side, &block, 0, tile.row(&[0; 2], length), scratch);
+                });
+            }
+            let values = values.each_ref().map(|values| &**values);
+            let at = Strided::dense(&[frequencies, step], Default::default());
+            workers.tiles(ViewMut { data: &mut *sums, at }, &[1, step], |mut tile, _| {
+                let f = tile.start()[0];
+                let sums = tile.row(&[0; 2], step);
+                for i in 0..count {
+                    let block = w.blocks.get(first + i);
+                    let of = |side: usize, i: usize, f: usize| {
+                        &values[side][i * lengths[side] + f * w.step(block.extent, side)..]
+                    };
+                    // What comes next: the next block, or the first of the next point.
+                    let (next, point) = if i + 1 < count { (i + 1, f) } else { (0, f + 1) };
+                    if point < frequencies {
+                        let length = |side: usize| block.extent.count() * w.pitch(side);
+                        for side in [0, 1] {
+                            simd::prefetch(&of(side, next, point)[..length(side)]);
+                        }
+                    }
+                    w.accumulate(&block, [of(0, i, f), of(1, i, f)], sums, first + i > 0);
+                }
+            });
+        }
+        sums
+    }
+
+    /// Adds a block to the sums of the output and input channels from `from` on.
+    fn block(&self, index: usize, from: [usize; 2], sums: &mut [T], add: bool, mut scratch: &mut [Line]) {
+        let w = self.weight;
+        let block = w.blocks.get(index);
+        let [gradients, samples] = [0, 1].map(|side| simd::split::<T>(&mut scratch, w.side_len(block.extent, side)));
+        self.transform(0, &block, from[0], gradients, scratch);
+        self.transform(1, &block, from[1], samples, scratch);
+        let [step, from, to] = [w.sums_step(), w.step(block.extent, 0), w.step(block.extent, 1)];
+        for f in 0..w.frequencies {
+            w.accumulate(&block, [&gradients[f * from..], &samples[f * to..]], &mut sums[f * step..], add);
+        }
+    }
+
     /// The values at the points of a block of gradients (0) or samples (1), of an item's channels from `from` on.
     fn transform(&self, side: usize, block: &Block, from: usize, out: &mut [T], mut scratch: &mut [Line]) {
         let Weight { axes, isa, lanes, each, .. } = self.weight;
@@ -321,47 +364,41 @@ impl<T: Element> Run<'_, T> {
 }
 
 impl Weight {
-    /// Adds the products of a block's tiles to the sums of an item.
+    /// Adds the products of a block's tiles at one point to the sums of an item.
     fn accumulate<T: Element>(&self, block: &Block, [gradients, samples]: [&[T]; 2], sums: &mut [T], add: bool) {
-        let [step, from, to] = [self.sums_step(), self.step(block.extent, 0), self.step(block.extent, 1)];
-        for f in 0..self.frequencies {
-            T::outer(
-                self.isa,
-                Outer {
-                    rows: self.each[0],
-                    columns: self.pitch(1),
-                    terms: block.extent.count(),
-                    weights: &gradients[f * from..],
-                    steps: [1, self.pitch(0)],
-                    source: &samples[f * to..],
-                    pitch: self.pitch(1),
-                    out: &mut sums[f * step..][..step],
-                    out_pitch: self.pitch(1),
-                    add,
-                },
-            );
-        }
+        T::outer(
+            self.isa,
+            Outer {
+                rows: self.each[0],
+                columns: self.pitch(1),
+                terms: block.extent.count(),
+                weights: gradients,
+                steps: [1, self.pitch(0)],
+                source: samples,
+                pitch: self.pitch(1),
+                out: sums,
+                out_pitch: self.pitch(1),
+                add,
+            },
+        );
     }
 
-    /// Takes the sums of an item back to taps, and gives out those of every output channel, input channel by input
-    /// channel.
-    fn finish<T: Element>(&self, sums: &[T], mut scratch: &mut [Line], mut give: impl FnMut(usize, &[T])) {
-        let Self { isa, lanes, taps, each: [outputs, inputs], .. } = *self;
-        let padded = inputs.next_multiple_of(lanes);
+    /// Takes the sums of an item's output channel `output` back to taps, input channel by input channel.
+    fn finish<T: Element>(&self, sums: &[T], output: usize, out: &mut [T], mut scratch: &mut [Line]) {
+        let Self { isa, lanes, taps, .. } = *self;
         let dims = self.results();
-        let results = simd::split::<T>(&mut scratch, taps * lanes);
-        let between = simd::split::<T>(&mut scratch, axes::scratch(dims.as_slice()) * lanes);
-        let row = simd::split::<T>(&mut scratch, inputs * taps);
-        let at = Frequencies { step: self.sums_step(), tile: 0 };
-        for k in 0..outputs {
-            for (i, channels) in row.chunks_mut(lanes * taps).enumerate() {
-                axes::back(isa, dims.as_slice(), &sums[k * padded + i * lanes..], at, results, between);
-                for (t, results) in results.chunks_exact(lanes).enumerate() {
-                    let to = channels[self.place(t)..].iter_mut().step_by(taps);
-                    to.zip(results).for_each(|(y, &x)| *y = x);
-                }
+        let dims = dims.as_slice();
+        let results = simd::split::<T>(&mut scratch, taps * self.pitch(1));
+        let between = simd::split::<T>(&mut scratch, axes::scratch(dims) * lanes);
+        let at = Frequencies { step: self.sums_step(), tile: lanes };
+        axes::back(isa, dims, &sums[output * self.pitch(1)..], at, results, between);
+        let last = dims[dims.len() - 1].step;
+        for tap in 0..taps {
+            let [to, from] = self.places(tap);
+            for (i, channels) in out.chunks_mut(lanes * taps).enumerate() {
+                let results = &results[(from + i * last) * lanes..][..lanes];
+                channels[to..].iter_mut().step_by(taps).zip(results).for_each(|(y, &x)| *y = x);
             }
-            give(k, row);
         }
     }
 
@@ -370,32 +407,39 @@ impl Weight {
         &self,
         parts: &[T],
         terms: &Terms<'_, T>,
-        out: &mut ViewMut<'_, T>,
+        mut out: ViewMut<'_, T>,
         workers: &mut Workers<'_>,
     ) {
-        let axes = out.shape().len();
-        let mut shape = [1; MAX_AXES];
-        shape[..axes].copy_from_slice(out.shape());
         let row = self.channels[1] * self.taps;
         let each = self.problem.out_channels * row;
-        let last = shape[axes - 1];
-        let mut tile = shape;
+        let (mut shape, rank) = ([1; MAX_AXES], out.shape().len());
+        shape[..rank].copy_from_slice(out.shape());
+        // Elements that are written at once: all of an output channel where they lie one behind the other.
+        let dense = out.at == Strided::dense(out.shape(), Default::default());
+        let (axes, last) = if dense { (2, row) } else { (rank, shape[rank - 1]) };
+        if dense {
+            out.at = Strided::dense(&[self.problem.out_channels, row], Default::default());
+        }
+        let mut tile = [usize::MAX; MAX_AXES];
         tile[0] = 1;
-        workers.tiles(out.reborrow(), &tile[..axes], |mut tile, _| {
+        workers.tiles(out, &tile[..axes], |mut tile, _| {
             let output = tile.start()[0];
             let mut index = [0; MAX_AXES];
             for from in (0..row).step_by(last) {
-                let from = output * row + from;
-                let sum = |i: usize| (1..self.parts).fold(parts[from + i], |sum, p| sum + parts[p * each + from + i]);
+                let own = &parts[output * row + from..][..last];
                 tile.write_with(&index[..axes], last, |i| {
-                    let y = sum(i);
+                    let at = output * row + from + i;
+                    let y = (1..self.parts).fold(own[i], |sum, p| sum + parts[p * each + at]);
                     // What is not finite, or has only overflowed on the way here, the definition tells.
                     if y.is_finite() {
                         return y;
                     }
-                    let mut index = index;
-                    (index[0], index[axes - 1]) = (output, i);
-                    terms.sum(&index[..axes])
+                    let (mut element, mut rest) = ([0; MAX_AXES], from + i);
+                    for a in (1..rank).rev() {
+                        (element[a], rest) = (rest % shape[a], rest / shape[a]);
+                    }
+                    element[0] = output;
+                    terms.sum(&element[..rank])
                 });
                 advance(&mut index[1..axes - 1], &shape[1..axes - 1]);
             }
