@@ -90,6 +90,38 @@ impl<T: Element> Source<'_, T> {
         }
     }
 
+    /// As [`copy_inside`](Self::copy_inside), `present` channels at once from the first, which lie one behind the other,
+    /// and at `pitch` in the destination from one position to the next. No stride is negative.
+    pub(crate) fn copy_pixels(
+        &self,
+        isa: Isa,
+        (n, c, present): (usize, usize, usize),
+        spans: &[Span],
+        pitch: usize,
+        destination: &mut [T],
+    ) {
+        let (at, extents, rank) = (&self.view.at, &self.view.shape()[2..], spans.len());
+        let inside: [(usize, usize); MAX_RANK] =
+            std::array::from_fn(|a| if a < rank { spans[a].inside(extents[a]) } else { (0, 1) });
+        if inside.iter().any(|(low, high)| low >= high) {
+            return;
+        }
+        let counts = inside.map(|(low, high)| high - low);
+        let mut index = [0; MAX_RANK];
+        for _ in 0..counts[..rank - 1].iter().product() {
+            let (mut from, mut to) = (at.channel(n, c), 0);
+            for a in 0..rank {
+                let i = inside[a].0 + index[a];
+                from += at.step(a, (spans[a].start + i as isize) as usize);
+                to += i * spans[a].pitch;
+            }
+            let (rows, stride) = (counts[rank - 1], at.step(rank - 1, 1) as usize);
+            let out = Plane::of(&mut destination[to * pitch..], pitch, rows, present);
+            T::copy_rows(isa, Rows { source: &self.view.data[from as usize..], pitch: stride, out });
+            advance(&mut index[..rank - 1], &counts[..rank - 1]);
+        }
+    }
+
     /// Asks for what lies inside the data of the block that `spans` tell to be brought near. Only where the last axis is
     /// contiguous, and steps are 1.
     pub(crate) fn prefetch(&self, (n, c): (usize, usize), spans: &[Span]) {

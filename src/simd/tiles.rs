@@ -179,6 +179,18 @@ impl<T: Copy> TileMut<'_, T> {
         Some(Plane { data, pitch: self.strides[axes - 2], rows, width, lifetime: PhantomData })
     }
 
+    /// The first `width` of the second axis at `count` places of the last from `index` on, as rows; `None` where the
+    /// second axis is not contiguous, or the last runs backwards.
+    pub(crate) fn pixels(&mut self, index: &[usize], count: usize, width: usize) -> Option<Plane<'_, T>> {
+        let pitch = self.strides[self.axes - 1];
+        if self.strides[1] != 1 || (pitch as usize) < width || pitch < 0 {
+            return None;
+        }
+        let data = self.at(index, count);
+        assert!(index[1] + width <= self.shape[1], "channels outside their tile");
+        Some(Plane { data, pitch, rows: count, width, lifetime: PhantomData })
+    }
+
     /// Writes `row` along the last axis from `index` on.
     pub(crate) fn write(&mut self, index: &[usize], row: &[T]) {
         if self.strides[self.axes - 1] == 1 && !row.is_empty() {

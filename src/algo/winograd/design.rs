@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::forward::Forward;
+use super::geometry::Axis;
 use super::weight::Weight;
 use crate::algo::{Estimate, Execute};
 use crate::element::Element;
@@ -68,14 +69,20 @@ fn error(sizes: impl Iterator<Item = usize>, terms: usize, epsilon: f64) -> f64 
 
 /// Seconds a floating-point operation of the products, single precision in 16 lanes.
 pub(super) const FLOP: f64 = 4.6e-12;
-/// Seconds an element that is transformed, there or back, of data and of kernels; and one that is gathered or written.
-pub(super) const TRANSFORM: f64 = 0.075e-9;
-pub(super) const GATHER: f64 = 0.06e-9;
+/// Seconds an element that is transformed in the plane, there or back, by the points of an axis: 4, 6 or 8; and one that
+/// is gathered or written.
+const TRANSFORM: [f64; 3] = [0.05e-9, 0.085e-9, 0.18e-9];
+pub(super) const GATHER: f64 = 0.12e-9;
 /// Seconds an element of a kernel that is read, and a byte of its values that comes from further away than the second
 /// cache.
 pub(super) const READ: f64 = 0.25e-9;
 pub(super) const FETCH: f64 = 1.0 / 50e9;
 /// Bytes of those that are near.
 pub(super) const NEAR: f64 = 800e3;
+/// Seconds an element that is transformed along these axes.
+pub(super) fn transform(axes: &[Axis]) -> f64 {
+    axes.iter().map(|axis| TRANSFORM[(axis.size() / 2 - 2).min(2)] / 2.0).sum()
+}
+
 /// Seconds for each register of channels of a block, axis by axis.
 pub(super) const BLOCK: f64 = 0.15e-6;

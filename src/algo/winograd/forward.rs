@@ -1,7 +1,7 @@
 //! Forward passes and input gradients.
 
 use super::axes::{self, Frequencies, RANK};
-use super::design::{BLOCK, FETCH, FLOP, GATHER, NEAR, READ, TRANSFORM};
+use super::design::{BLOCK, FETCH, FLOP, GATHER, NEAR, READ, transform};
 use super::geometry::{self, Ahead, Axis, Block, Blocks, Dims, Extent, stage};
 use super::kernels::{Panels, odd_step};
 use crate::algo::direct::slower;
@@ -11,7 +11,7 @@ use crate::algo::{Call, Execute, Needs, Second};
 use crate::element::Element;
 use crate::problem::Problem;
 use crate::reference::Terms;
-use crate::simd::{self, Interleave, Isa, Line, Map, Outer, TileMut, Workers};
+use crate::simd::{self, Interleave, Isa, Line, Map, Outer, Rows, TileMut, Workers};
 use crate::view::{MAX_AXES, Strided, View, ViewMut, advance};
 
 /// Bytes of the kernel's values beyond which all the samples' are made first where there are up to so many tiles, and
@@ -94,7 +94,8 @@ impl Forward {
         let outer = lowered.outer.next_multiple_of(*lanes) as f64;
         let [inner, padded] = [lowered.inner as f64, *padded as f64];
         let taps: usize = self.axes.iter().map(|a| a.taps.len()).product();
-        let positions: f64 = self.axes.iter().map(|a| (a.results + a.taps.len()) as f64).product();
+        let staged = (self.data(blocks.each).positions() * blocks.count() * blocks.each.batch) as f64;
+        let written = (self.results(blocks.each).positions() * blocks.count() * blocks.each.batch) as f64;
         let values = frequencies * inner * outer;
         let far = values * size_of::<T>() as f64;
         // Short rows of a block's tiles, each of which costs a call.
@@ -103,8 +104,8 @@ impl Forward {
         lowered.groups as f64
             * (slower
                 * (2.0 * tiles * values * FLOP
-                    + (tiles * frequencies * (padded + outer) + values) * TRANSFORM
-                    + positions * blocks.all.batch as f64 * (padded + outer) * GATHER)
+                    + (tiles * frequencies * (padded + outer) + values) * transform(&self.axes)
+                    + (staged * padded + written * outer) * GATHER)
                 + inner * lowered.outer as f64 * taps as f64 * READ
                 + far * again * FETCH
                 + calls * BLOCK)
@@ -313,6 +314,18 @@ impl Forward {
     }
 }
 
+impl Forward {
+    /// Where a block begins in a box of the result, and how much of it there is.
+    fn within<T: Copy>(&self, block: &Block, out: &TileMut<'_, T>) -> ([usize; RANK], [usize; RANK]) {
+        let (mut start, mut counts) = ([0; RANK], [1; RANK]);
+        for (a, axis) in self.axes.iter().enumerate() {
+            start[a] = block.start[a] * axis.tile - out.start()[2 + a];
+            counts[a] = (block.extent.tiles[a] * axis.tile).min(out.shape()[2 + a] - start[a]);
+        }
+        (start, counts)
+    }
+}
+
 impl<T: Element> Run<'_, T> {
     /// The values at the points of all samples of a block.
     fn transform(&self, block: &Block, group: usize, samples: &mut [T], mut scratch: &mut [Line]) {
@@ -394,6 +407,9 @@ impl<T: Element> Run<'_, T> {
                 let present = (*lanes).min(lowered.outer - panel * panels.width - column);
                 let from = &products[n * tiles * panels.width + column..];
                 let finite = axes::back(*isa, dims.as_slice(), from, at, results, between);
+                if finite && self.write_pixels(block, out, (entry + n, channel + column, present), results) {
+                    continue;
+                }
                 let positions = dims.positions();
                 let source = &results[..positions * lanes];
                 T::interleave(
@@ -412,7 +428,36 @@ impl<T: Element> Run<'_, T> {
         }
     }
 
-    /// Writes the results of some channels of one batch entry.
+    /// Writes the results of some channels of one batch entry where those of a pixel belong one behind the other. False
+    /// where they do not.
+    fn write_pixels(
+        &self,
+        block: &Block,
+        out: &mut TileMut<'_, T>,
+        (entry, channel, present): (usize, usize, usize),
+        results: &[T],
+    ) -> bool {
+        let Forward { axes, isa, lanes, .. } = self.forward;
+        let rank = axes.len();
+        let dims = self.forward.results(block.extent);
+        let (start, counts) = self.forward.within(block, out);
+        let mut at = [0; RANK];
+        for _ in 0..counts[..rank - 1].iter().product() {
+            let mut index = [0; MAX_AXES];
+            (index[0], index[1]) = (entry, channel);
+            let mut from = 0;
+            for (a, dim) in dims.as_slice().iter().enumerate() {
+                index[2 + a] = start[a] + at[a];
+                from = from * dim.positions + at[a];
+            }
+            let Some(out) = out.pixels(&index[..2 + rank], counts[rank - 1], present) else { return false };
+            T::copy_rows(*isa, Rows { source: &results[from * lanes..], pitch: *lanes, out });
+            advance(&mut at[..rank - 1], &counts[..rank - 1]);
+        }
+        true
+    }
+
+    /// Writes the results of some channels of one batch entry, whatever they are.
     fn write(
         &self,
         block: &Block,
@@ -424,12 +469,7 @@ impl<T: Element> Run<'_, T> {
         let rank = self.forward.axes.len();
         let dims = self.forward.results(block.extent);
         let dims = dims.as_slice();
-        // Where the block begins in the box, and how much of it there is.
-        let (mut start, mut counts) = ([0; RANK], [1; RANK]);
-        for (a, axis) in self.forward.axes.iter().enumerate() {
-            start[a] = block.start[a] * axis.tile - out.start()[2 + a];
-            counts[a] = dims[a].positions.min(out.shape()[2 + a] - start[a]);
-        }
+        let (start, counts) = self.forward.within(block, out);
         let positions: usize = dims.iter().map(|d| d.positions).product();
         let mut global = [0; MAX_AXES];
         for (c, row) in rows.chunks_exact(positions).take(present).enumerate() {

@@ -205,6 +205,16 @@ impl<'a, T: Element> Ahead<'a, T> {
     }
 }
 
+/// Whether the channels of a pixel lie one behind the other, to be copied as they are.
+fn plain_pixels<T: Element>(source: &Source<'_, T>) -> bool {
+    let strides = source.view.at.strides();
+    source.outside_is_constant()
+        && !T::DTYPE.is_complex()
+        && strides[1] == 1
+        && source.view.shape()[1] > 1
+        && strides.iter().all(|&s| s >= 0)
+}
+
 /// Copies up to a register of channels from `channel` on, at the positions of `dims` from `start` on, to `out`, channel
 /// by channel within each position. Channels that are missing are zero.
 pub(super) fn stage<T: Element>(
@@ -228,6 +238,14 @@ pub(super) fn stage<T: Element>(
         && !T::DTYPE.is_complex()
         && view.at.strides()[1 + rank] == 1
         && view.at.strides().iter().all(|&s| s >= 0);
+    let out = &mut out[..positions * lanes];
+    if plain_pixels(source) {
+        if !inside || present < lanes {
+            out.fill(source.outside());
+        }
+        // A pixel is a row of channels, and a row of pixels an axis more.
+        return source.copy_pixels(isa, (entry, channel, present), spans, lanes, out);
+    }
     for (c, row) in rows.chunks_exact_mut(positions).take(present).enumerate() {
         if plain {
             if !inside {
@@ -238,7 +256,6 @@ pub(super) fn stage<T: Element>(
             source.gather((entry, channel + c), spans, row, map);
         }
     }
-    let out = &mut out[..positions * lanes];
     let source = &rows[..present * positions];
     T::interleave(isa, Interleave { source, stride: positions, rows: present, columns: positions, out, pitch: lanes });
 }

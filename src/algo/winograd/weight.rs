@@ -5,9 +5,9 @@
 //! point, and the way back comes once at the end.
 
 use super::axes::{self, Frequencies, RANK};
-use super::design::{BLOCK, FETCH, FLOP, GATHER, NEAR, TRANSFORM};
+use super::design::{BLOCK, FETCH, FLOP, GATHER, NEAR, transform};
 use super::forward::{extent, tiles_of_block};
-use super::geometry::{self, Axis, Block, Blocks, Dims, Extent, stage};
+use super::geometry::{self, Ahead, Axis, Block, Blocks, Dims, Extent, stage};
 use super::kernels::odd_step;
 use crate::algo::direct::slower;
 use crate::algo::gather::Source;
@@ -126,7 +126,9 @@ impl Weight {
         let slower = slower::<T>(self.isa);
         let (tiles, frequencies) = (blocks.all.count() as f64, self.frequencies as f64);
         let [outputs, inputs] = channels.map(|n| n.next_multiple_of(*lanes) as f64);
-        let positions: f64 = self.axes.iter().map(|a| (a.results + a.taps.len()) as f64).product();
+        let count = (blocks.count() * blocks.each.batch) as f64;
+        let [staged, given] =
+            [self.samples(blocks.each), self.gradients(blocks.each)].map(|d| d.positions() as f64 * count);
         let sums = frequencies * channels[0] as f64 * inputs;
         // Blocks are transformed again for every item of the other side.
         let [m, n] = [channels[1] / each[1], channels[0] / each[0]];
@@ -144,9 +146,9 @@ impl Weight {
         self.problem.groups as f64
             * (slower
                 * (2.0 * tiles * sums * FLOP
-                    + tiles * frequencies * repeated * TRANSFORM
-                    + positions * blocks.all.batch as f64 * repeated * GATHER
-                    + sums * self.parts as f64 * 2.0 * TRANSFORM)
+                    + tiles * frequencies * repeated * transform(&self.axes)
+                    + (given * outputs * m as f64 + staged * inputs * n as f64) * GATHER
+                    + sums * self.parts as f64 * 2.0 * transform(&self.axes))
                 + 2.0 * far * again * FETCH
                 + calls * BLOCK
                 + channels[0] as f64 * inputs / *lanes as f64 * BLOCK * self.parts as f64)
@@ -266,8 +268,9 @@ impl<T: Element> Execute<T> for Weight {
                 let [part, output, from] = *tile.start() else { return };
                 let from = [output, output / self.channels[0] * inputs + from / self.taps];
                 let sums = simd::split::<T>(&mut scratch, self.sums_step() * self.frequencies);
-                for (i, index) in self.part(part).enumerate() {
-                    run.block(index, from, sums, i > 0, scratch);
+                let blocks = self.part(part);
+                for index in blocks.clone() {
+                    run.block(index, from, sums, [index > blocks.start, index + 1 == blocks.end], scratch);
                 }
                 for k in 0..self.each[0] {
                     self.finish(sums, k, tile.row(&[0, k, 0], self.each[1] * self.taps), scratch);
@@ -321,34 +324,52 @@ impl<T: Element> Run<'_, T> {
         sums
     }
 
-    /// Adds a block to the sums of the output and input channels from `from` on.
-    fn block(&self, index: usize, from: [usize; 2], sums: &mut [T], add: bool, mut scratch: &mut [Line]) {
+    /// Adds a block to the sums of the output and input channels from `first` on; the `last` has none behind it.
+    fn block(&self, index: usize, first: [usize; 2], sums: &mut [T], [add, last]: [bool; 2], mut scratch: &mut [Line]) {
         let w = self.weight;
         let block = w.blocks.get(index);
         let [gradients, samples] = [0, 1].map(|side| simd::split::<T>(&mut scratch, w.side_len(block.extent, side)));
-        self.transform(0, &block, from[0], gradients, scratch);
-        self.transform(1, &block, from[1], samples, scratch);
+        self.transform(0, &block, first[0], gradients, scratch);
+        self.transform(1, &block, first[1], samples, scratch);
         let [step, from, to] = [w.sums_step(), w.step(block.extent, 0), w.step(block.extent, 1)];
+        let mut next = if last { None } else { Some([0, 1].map(|side| self.ahead(side, index + 1, first[side]))) };
         for f in 0..w.frequencies {
             w.accumulate(&block, [&gradients[f * from..], &samples[f * to..]], &mut sums[f * step..], add);
+            for next in next.iter_mut().flatten() {
+                next.advance(f + 1, w.frequencies);
+            }
         }
+    }
+
+    /// What a block of gradients (0) or samples (1) will read, of an item's channels from `from` on.
+    fn ahead(&self, side: usize, index: usize, from: usize) -> Ahead<'_, T> {
+        let block = self.weight.blocks.get(index);
+        let (source, dims, start) = self.place(side, &block);
+        let (first, counts) = ([block.entry, from], [block.extent.batch, self.weight.each[side]]);
+        Ahead::new(*source, dims.as_slice(), &start[..self.weight.axes.len()], first, counts)
+    }
+
+    /// The gradients (0) or samples (1), their axes in a block, and where it begins.
+    fn place(&self, side: usize, block: &Block) -> (&Source<'_, T>, Dims, [isize; RANK]) {
+        let (source, dims) = match side {
+            0 => (&self.gradient, self.weight.gradients(block.extent)),
+            _ => (&self.input, self.weight.samples(block.extent)),
+        };
+        let start = std::array::from_fn(|a| match self.weight.axes.get(a) {
+            Some(axis) => (block.start[a] * axis.tile) as isize + if side == 0 { 0 } else { axis.offset },
+            None => 0,
+        });
+        (source, dims, start)
     }
 
     /// The values at the points of a block of gradients (0) or samples (1), of an item's channels from `from` on.
     fn transform(&self, side: usize, block: &Block, from: usize, out: &mut [T], mut scratch: &mut [Line]) {
         let Weight { axes, isa, lanes, each, .. } = self.weight;
-        let (source, dims) = match side {
-            0 => (&self.gradient, self.weight.gradients(block.extent)),
-            _ => (&self.input, self.weight.samples(block.extent)),
-        };
+        let (source, dims, start) = self.place(side, block);
         let length = dims.positions() * lanes;
         let staged = simd::split::<T>(&mut scratch, length);
         let rows = simd::split::<T>(&mut scratch, length);
         let between = simd::split::<T>(&mut scratch, axes::scratch(dims.as_slice()) * lanes);
-        let start: [isize; RANK] = std::array::from_fn(|a| match axes.get(a) {
-            Some(axis) => (block.start[a] * axis.tile) as isize + if side == 0 { 0 } else { axis.offset },
-            None => 0,
-        });
         let at = Frequencies { step: self.weight.step(block.extent, side), tile: self.weight.pitch(side) };
         let tiles = block.extent.count() / block.extent.batch;
         let conjugate = self.weight.problem.conjugate == (side == 0);
