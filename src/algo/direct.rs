@@ -23,10 +23,10 @@ const CHUNK: usize = 768;
 const BLOCK_BYTES: usize = 448 << 10;
 
 /// Seconds a floating-point operation, by the rows of a tile, of single precision in 16 lanes.
-const SECONDS_A_FLOP: [(usize, f64); 3] = [(8, 7.5e-12), (4, 9e-12), (2, 1.1e-11)];
+const SECONDS_A_FLOP: [(usize, f64); 3] = [(8, 4.2e-12), (4, 5e-12), (2, 6.5e-12)];
 
 /// Seconds to gather or to scatter one element.
-pub(crate) const SECONDS_AN_ELEMENT: f64 = 0.35e-9;
+pub(crate) const SECONDS_AN_ELEMENT: f64 = 0.15e-9;
 
 /// How the samples that a tile of one phase's results needs lie in a block.
 #[derive(Debug)]

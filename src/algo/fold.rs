@@ -100,6 +100,10 @@ impl<T: Element> Execute<T> for Fold<T> {
         self.inner.takes_non_finite()
     }
 
+    fn packs_within(&self) -> bool {
+        self.inner.packs_within()
+    }
+
     fn pack(&self, kernel: View<'_, T>, packed: &mut [Line], workers: &mut Workers<'_>) {
         self.inner.pack(kernel, packed, workers);
     }

@@ -24,7 +24,7 @@ const COLUMNS: usize = 288;
 const CHANNELS: usize = 256;
 
 /// Seconds a floating-point operation of single precision in 16 lanes, in panels.
-const SECONDS_A_FLOP: [(usize, f64); 4] = [(8, 7.2e-12), (4, 8.5e-12), (2, 1.2e-11), (1, 2.2e-11)];
+const SECONDS_A_FLOP: [(usize, f64); 4] = [(8, 4.3e-12), (4, 5e-12), (2, 7e-12), (1, 1.2e-11)];
 
 #[derive(Debug)]
 struct PhasePatches {

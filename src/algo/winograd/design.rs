@@ -73,6 +73,8 @@ pub(super) const FLOP: f64 = 4.6e-12;
 /// is gathered or written.
 const TRANSFORM: [f64; 3] = [0.05e-9, 0.085e-9, 0.18e-9];
 pub(super) const GATHER: f64 = 0.12e-9;
+/// Terms of a sum that cost as much as its beginning and its end.
+pub(super) const ENDS: f64 = 4.0;
 /// Seconds an element of a kernel that is read, and a byte of its values that comes from further away than the second
 /// cache.
 pub(super) const READ: f64 = 0.25e-9;

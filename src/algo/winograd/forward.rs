@@ -1,7 +1,7 @@
 //! Forward passes and input gradients.
 
 use super::axes::{self, Frequencies, RANK};
-use super::design::{BLOCK, FETCH, FLOP, GATHER, NEAR, READ, transform};
+use super::design::{BLOCK, ENDS, FETCH, FLOP, GATHER, NEAR, READ, transform};
 use super::geometry::{self, Ahead, Axis, Block, Blocks, Dims, Extent, stage};
 use super::kernels::{Panels, odd_step};
 use crate::algo::direct::slower;
@@ -103,7 +103,7 @@ impl Forward {
         let again = if self.first || far < NEAR { 1.0 } else { blocks.count() as f64 };
         lowered.groups as f64
             * (slower
-                * (2.0 * tiles * values * FLOP
+                * (2.0 * tiles * frequencies * (inner + ENDS) * outer * FLOP
                     + (tiles * frequencies * (padded + outer) + values) * transform(&self.axes)
                     + (staged * padded + written * outer) * GATHER)
                 + inner * lowered.outer as f64 * taps as f64 * READ
