@@ -80,7 +80,12 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let (train, test) = (spectrograms(&train)?, spectrograms(&test)?);
     let (mean, deviation) = (mean(&train), deviation(&train));
     let (train, test) = (normal(&train, mean, deviation)?, normal(&test, mean, deviation)?);
-    println!("{} recordings to learn from, {} to be judged by; {:?} each", train.len(), test.len(), train.sample_shape());
+    println!(
+        "{} recordings to learn from, {} to be judged by; {:?} each",
+        train.len(),
+        test.len(),
+        train.sample_shape()
+    );
 
     let parts = Deal::stratified(arguments.seed).split(&train, 0.1)?;
     let silence = (10.0 * FLOOR.log10() - mean) / deviation;
@@ -107,7 +112,12 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
 
     let metrics = trainer.evaluate(&test)?;
     let (correct, share) = (metrics.correct().unwrap_or(0), metrics.accuracy().unwrap_or(f64::NAN));
-    println!("{} test recordings: loss {:.4}, {correct} right ({:.2}%)", metrics.samples(), metrics.loss(), 100.0 * share);
+    println!(
+        "{} test recordings: loss {:.4}, {correct} right ({:.2}%)",
+        metrics.samples(),
+        metrics.loss(),
+        100.0 * share
+    );
     if let Some(confusion) = metrics.confusion() {
         println!("truth by row, guess by column:\n{confusion:4}");
     }

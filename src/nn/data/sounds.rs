@@ -320,7 +320,7 @@ impl<T: Float, D: Dataset<T>> Dataset<T> for Spectra<T, D> {
         let mut sound = ArrayD::from_elem(IxDyn(self.sounds.sample_shape()), T::ZERO);
         self.sounds.read(index, draw, sound.view_mut())?;
         for (channel, mut to) in sound.outer_iter().zip(sample.outer_iter_mut()) {
-            let channel: Array1<f32> = channel.iter().map(|&v| Float::to_f64(v) as f32).collect();
+            let channel: Array1<f32> = channel.iter().map(|&v| Float::as_f64(v) as f32).collect();
             let levels = self.mel.apply(&channel)?;
             let mut to =
                 to.view_mut().into_dimensionality::<Ix2>().map_err(|e| Error::other("shaping a spectrogram", e))?;
