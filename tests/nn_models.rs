@@ -278,6 +278,8 @@ fn arrays_that_do_not_fit_are_listed() {
     let found = small().load_matching(&path).expect("what fits is taken");
     assert_eq!((found.missing.len(), found.unexpected.len(), found.misshapen.len()), (5, 2, 0));
     assert!(read_metadata(&path).expect("a header").is_empty());
+    std::fs::write(&path, [0xff; 16]).expect("written");
+    assert!(read_metadata(&path).is_err() && small().load(&path).is_err());
 }
 
 #[test]
