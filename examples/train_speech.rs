@@ -26,7 +26,7 @@ struct Arguments {
     #[arg(long)]
     data: PathBuf,
     /// How often all recordings are learnt from.
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 24)]
     epochs: usize,
     /// Recordings a batch.
     #[arg(long, default_value_t = 32)]
@@ -38,7 +38,7 @@ struct Arguments {
     #[arg(long, default_value_t = 6)]
     shift: usize,
     /// The most that a mask hides, in frames and in bands.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 4)]
     mask: usize,
     /// The seed of weights, order and augmentation.
     #[arg(long, default_value_t = 1)]
@@ -125,6 +125,9 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         let metadata = [
             ("model", "speech_cnn".to_string()),
             ("classes", classes.join("\n")),
+            // What a recording must go through before the network sees it.
+            ("rate", RATE.to_string()),
+            ("floor", FLOOR.to_string()),
             ("mean", mean.to_string()),
             ("deviation", deviation.to_string()),
         ];

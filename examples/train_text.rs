@@ -33,7 +33,7 @@ struct Arguments {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=10))]
     folds: u8,
     /// How often all sentences are learnt from.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 8)]
     epochs: usize,
     /// Sentences a batch.
     #[arg(long, default_value_t = 50)]
@@ -42,13 +42,13 @@ struct Arguments {
     #[arg(long, default_value_t = 1e-3)]
     rate: f64,
     /// AdamW's weight decay, of matrices.
-    #[arg(long, default_value_t = 0.01)]
+    #[arg(long, default_value_t = 0.3)]
     decay: f64,
     /// How probably a map is dropped before the last layer.
     #[arg(long, default_value_t = 0.5)]
     dropout: f64,
     /// How probably a training word is taken for an unknown one, whose vector would not be learnt otherwise.
-    #[arg(long, default_value_t = 0.1)]
+    #[arg(long, default_value_t = 0.05)]
     word_dropout: f64,
     /// Whether words that differ in capital letters differ, as the paper has it for TREC.
     #[arg(long)]

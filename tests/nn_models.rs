@@ -278,6 +278,8 @@ fn arrays_that_do_not_fit_are_listed() {
     let found = small().load_matching(&path).expect("what fits is taken");
     assert_eq!((found.missing.len(), found.unexpected.len(), found.misshapen.len()), (5, 2, 0));
     assert!(read_metadata(&path).expect("a header").is_empty());
+    std::fs::write(&path, [0xff; 16]).expect("written");
+    assert!(read_metadata(&path).is_err() && small().load(&path).is_err());
 }
 
 #[test]
@@ -298,4 +300,46 @@ fn weights_alone_are_no_checkpoint() {
     let told = trainer.resume_bytes(&good).expect_err("it is no checkpoint").to_string();
     assert!(told.contains("checkpoint") && told.contains("weights alone"), "{told}");
     assert!(trainer.resume_bytes(&good[..40]).is_err());
+}
+
+#[test]
+fn damaged_files_are_refused_or_gone_on_from() {
+    let data = Arrays::new(ArrayD::ones(vec![6, 3]), Targets::Classes(vec![0, 1, 0, 1, 1, 0])).expect("a data set");
+    let trainer =
+        || Trainer::new(small(), Optimizer::new(Adam::new(0.01)), CrossEntropy::new()).epochs(2).batch(2).seed(1);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("checkpoint.safetensors");
+    trainer().epochs(1).checkpoint(&path, None).fit(&data, Some(&data)).expect("a training");
+    let checkpoint = std::fs::read(&path).expect("just written");
+    trainer().resume_bytes(&checkpoint).expect("the file is good as it is");
+
+    let mut random = faltung::nn::Random::new(11);
+    let mut network = small();
+    let (mut taken, mut left) = (0, 0);
+    for good in [checkpoint, changed(|_, _| ())] {
+        let header = 8 + u64::from_le_bytes(good[..8].try_into().expect("eight bytes")) as usize;
+        for _ in 0..1500 {
+            let mut bytes = good.clone();
+            for _ in 0..1 + random.below(3) {
+                // Digits become other digits: numbers that are read, and mean something else.
+                let place = random.below(header);
+                bytes[place] = match bytes[place] {
+                    b'0'..=b'9' => b'0' + random.below(10) as u8,
+                    _ if random.below(8) == 0 => random.bits() as u8,
+                    byte => byte,
+                };
+            }
+            let before = values(&mut network);
+            if network.load_bytes(&bytes).is_err() {
+                assert_eq!(values(&mut network), before);
+            }
+            let mut trainer = trainer();
+            match trainer.resume_bytes(&bytes) {
+                // What the numbers say may end it, but not by a panic.
+                Ok(()) => taken += usize::from(trainer.fit(&data, Some(&data)).is_ok()),
+                Err(_) => left += 1,
+            }
+        }
+    }
+    assert!(taken > 0 && left > 0, "{taken} taken, {left} refused");
 }

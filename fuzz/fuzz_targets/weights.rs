@@ -44,7 +44,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut trainer = Trainer::new(network(), Optimizer::new(Adam::new(0.1)), CrossEntropy::new()).epochs(3).batch(2);
     if trainer.resume_bytes(bytes).is_ok() {
         let history = trainer.history().len();
-        let data = Arrays::new(ArrayD::ones(vec![5, 3]), Targets::Classes(vec![0, 1, 0, 1, 1])).expect("a data set");
+        let data = Arrays::new(ArrayD::ones(vec![6, 3]), Targets::Classes(vec![0, 1, 0, 1, 1, 0])).expect("a data set");
         // Numbers that the file has set may make the loss none, and the training end.
         if history < 3 && trainer.fit(&data, Some(&data)).is_ok() {
             assert!(trainer.history().len() <= 3);

@@ -226,12 +226,19 @@ pub fn read_metadata(path: impl AsRef<Path>) -> Result<BTreeMap<String, String>>
     let mut file = File::open(&path).map_err(failed)?;
     let mut head = [0; 8];
     file.read_exact(&mut head).map_err(failed)?;
-    let mut bytes = head.to_vec();
-    // A length beyond the file's end takes no memory, and is refused below.
-    file.take(u64::from_le_bytes(head)).read_to_end(&mut bytes).map_err(failed)?;
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| Error::other(doing(), e))?;
+    let length = u64::from_le_bytes(head);
+    if length > MOST_HEADER {
+        return Err(Error::argument("header", format!("at most {MOST_HEADER} bytes, as the format has it"), length));
+    }
+    let mut header = Vec::new();
+    // A length beyond the file's end takes no memory, and what is there ends within the JSON.
+    file.take(length).read_to_end(&mut header).map_err(failed)?;
+    let header: Metadata = serde_json::from_slice(&header).map_err(|e| Error::other(doing(), e))?;
     Ok(texts(&header))
 }
+
+/// The longest header of a safetensors file.
+const MOST_HEADER: u64 = 100_000_000;
 
 /// A header's texts.
 fn texts(header: &Metadata) -> BTreeMap<String, String> {
