@@ -180,6 +180,11 @@ impl MnistSource {
     }
 
     /// The cache folder; none where the user has none.
+    ///
+    /// ```
+    /// # use faltung::nn::data::MnistSource;
+    /// assert!(MnistSource::new().cache("mnist").folder().is_some());
+    /// ```
     pub fn folder(&self) -> Option<&Path> {
         self.cache.as_deref()
     }
