@@ -16,9 +16,9 @@ const MOST: usize = 1 << 24;
 /// The settings of a short-time Fourier transform, of which the power is kept: `|librosa.stft(…)| ** 2`, and
 /// `torchaudio.transforms.Spectrogram` up to its boundary.
 ///
-/// Frame `t` is the sound from sample `t * hop` on, half a frame earlier where frames are [centred](Self::centre), times
-/// the window, as it is used in `scipy.signal.get_window`: periodic. Windows shorter than the transform stand in its
-/// middle.
+/// Frame `t` is the sound from sample `t * hop` on, half a frame earlier where frames are [centred](Self::centre),
+/// times the window, as it is used in `scipy.signal.get_window`: periodic. Windows shorter than the transform stand in
+/// its middle.
 ///
 /// | setting | unless set | in torchaudio |
 /// |---|---|---|

@@ -57,7 +57,8 @@ impl<T: Float> Mnist<T> {
     /// the second hyphen too, as some archives have it.
     ///
     /// # Errors
-    /// [`Error::Other`], with the path, for files that are missing, broken or contradict each other, and labels above 9.
+    /// [`Error::Other`], with the path, for files that are missing, broken or contradict each other, and labels above
+    /// 9.
     ///
     /// ```
     /// use faltung::nn::data::Mnist;

@@ -376,8 +376,8 @@ pub enum TrecLabels {
     Fine,
 }
 
-/// The questions of TREC with the classes of Li and Roth, "Learning Question Classifiers" (2002): 5,452 to learn from and
-/// 500 to be judged by.
+/// The questions of TREC with the classes of Li and Roth, "Learning Question Classifiers" (2002): 5,452 to learn from
+/// and 500 to be judged by.
 ///
 /// ```no_run
 /// use faltung::nn::data::{Trec, TrecLabels};

@@ -142,8 +142,8 @@ impl Deal {
         Self { seed, stratified: true }
     }
 
-    /// Puts a fraction of the samples aside, rounded to a whole number: `test` has those, and `train` the others, each in
-    /// the order of the data set.
+    /// Puts a fraction of the samples aside, rounded to a whole number: `test` has those, and `train` the others, each
+    /// in the order of the data set.
     ///
     /// # Errors
     /// [`Error::Argument`] for a fraction outside 0 to 1, and as [`stratified`](Self::stratified).
