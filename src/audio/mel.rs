@@ -240,6 +240,12 @@ pub struct PreparedLogMel {
 
 impl PreparedLogMel {
     /// Bands.
+    ///
+    /// ```
+    /// # use faltung::audio::LogMel;
+    /// assert_eq!(LogMel::new(16_000).bands(80).prepare()?.bands(), 80);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn bands(&self) -> usize {
         self.bands.len()
     }

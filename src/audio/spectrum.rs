@@ -16,9 +16,9 @@ const MOST: usize = 1 << 24;
 /// The settings of a short-time Fourier transform, of which the power is kept: `|librosa.stft(…)| ** 2`, and
 /// `torchaudio.transforms.Spectrogram` up to its boundary.
 ///
-/// Frame `t` is the sound from sample `t * hop` on, half a frame earlier where frames are [centred](Self::centre), times
-/// the window, as it is used in `scipy.signal.get_window`: periodic. Windows shorter than the transform stand in its
-/// middle.
+/// Frame `t` is the sound from sample `t * hop` on, half a frame earlier where frames are [centred](Self::centre),
+/// times the window, as it is used in `scipy.signal.get_window`: periodic. Windows shorter than the transform stand in
+/// its middle.
 ///
 /// | setting | unless set | in torchaudio |
 /// |---|---|---|
@@ -184,6 +184,12 @@ impl fmt::Debug for PreparedStft {
 
 impl PreparedStft {
     /// Frequencies: half the transform's length and one. Bin `k` lies at `k / length` of the sampling rate.
+    ///
+    /// ```
+    /// # use faltung::audio::Stft;
+    /// assert_eq!(Stft::new(256).prepare()?.bins(), 129);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn bins(&self) -> usize {
         self.window.len() / 2 + 1
     }
@@ -211,7 +217,7 @@ impl PreparedStft {
     /// # use faltung::audio::Stft;
     /// # use faltung::ndarray::{Array1, array};
     /// // An impulse has all frequencies alike.
-    /// let stft = Stft::new(4).window("boxcar".parse()?).prepare()?;
+    /// let stft = Stft::new(4).hop(4).window("boxcar".parse()?).prepare()?;
     /// assert_eq!(stft.power(&array![2.0])?, array![[4.0], [4.0], [4.0]]);
     /// # Ok::<(), faltung::Error>(())
     /// ```

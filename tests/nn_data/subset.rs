@@ -55,7 +55,12 @@ fn seeds_differ_and_repeat() {
 
 proptest! {
     #[test]
-    fn folds_are_a_partition(classes in prop::collection::vec(0usize..4, 2..60), k in 2usize..8, seed: u64, stratified: bool) {
+    fn folds_are_a_partition(
+        classes in prop::collection::vec(0usize..4, 2..60),
+        k in 2usize..8,
+        seed: u64,
+        stratified: bool,
+    ) {
         prop_assume!(k <= classes.len());
         let data = numbered(classes.clone());
         let deal = if stratified { Deal::stratified(seed) } else { Deal::random(seed) };
@@ -76,7 +81,12 @@ proptest! {
     }
 
     #[test]
-    fn a_split_keeps_proportions(classes in prop::collection::vec(0usize..4, 0..60), fraction in 0.0f64..=1.0, seed: u64, stratified: bool) {
+    fn a_split_keeps_proportions(
+        classes in prop::collection::vec(0usize..4, 0..60),
+        fraction in 0.0f64..=1.0,
+        seed: u64,
+        stratified: bool,
+    ) {
         let data = numbered(classes.clone());
         let deal = if stratified { Deal::stratified(seed) } else { Deal::random(seed) };
         let parts = deal.split(&data, fraction).expect("parts");

@@ -51,11 +51,25 @@ impl RemoteFile {
     }
 
     /// Its name.
+    ///
+    /// ```
+    /// # use faltung::nn::data::RemoteFile;
+    /// let sum = "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6";
+    /// assert_eq!(RemoteFile::new("t10k-labels-idx1-ubyte.gz", 4542, sum)?.name(), "t10k-labels-idx1-ubyte.gz");
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// Its length in bytes.
+    ///
+    /// ```
+    /// # use faltung::nn::data::RemoteFile;
+    /// let sum = "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6";
+    /// assert_eq!(RemoteFile::new("t10k-labels-idx1-ubyte.gz", 4542, sum)?.bytes(), 4542);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -146,6 +160,11 @@ impl Download {
     }
 
     /// The mirrors.
+    ///
+    /// ```
+    /// # use faltung::nn::data::Download;
+    /// assert_eq!(Download::from(["https://example.org/mnist"]).mirrors(), ["https://example.org/mnist"]);
+    /// ```
     pub fn mirrors(&self) -> &[String] {
         &self.mirrors
     }

@@ -20,9 +20,9 @@ const STEP: usize = 1 << 15;
 
 /// An array of an IDX file, of any rank and any of the format's element types.
 ///
-/// The [format](https://web.archive.org/web/20160117040036/http://yann.lecun.com/exdb/mnist/) is two zero bytes, one for
-/// the element type, one for the number of axes, their lengths as big-endian `u32`, and the elements, big-endian, the
-/// last axis fastest. Files may be compressed by gzip, which their first two bytes tell.
+/// The [format](https://web.archive.org/web/20160117040036/http://yann.lecun.com/exdb/mnist/) is two zero bytes, one
+/// for the element type, one for the number of axes, their lengths as big-endian `u32`, and the elements, big-endian,
+/// the last axis fastest. Files may be compressed by gzip, which their first two bytes tell.
 ///
 /// ```
 /// use faltung::ndarray::array;

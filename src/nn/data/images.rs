@@ -197,11 +197,25 @@ impl<T: Float> ImageClasses<T> {
     }
 
     /// The pictures, (number, channels, height, width).
+    ///
+    /// ```
+    /// # use faltung::nn::data::Mnist;
+    /// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("data/digits");
+    /// assert_eq!(Mnist::<f32>::open(folder)?.train.pictures().dim(), (1000, 1, 28, 28));
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn pictures(&self) -> &Array4<u8> {
         &self.pictures
     }
 
     /// The class of each picture, counted from 0.
+    ///
+    /// ```
+    /// # use faltung::nn::data::Mnist;
+    /// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("data/digits");
+    /// assert_eq!(Mnist::<f32>::open(folder)?.train.labels()[..3], [5, 0, 4]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn labels(&self) -> &[usize] {
         match &self.targets {
             Targets::Classes(labels) => labels,
@@ -210,6 +224,13 @@ impl<T: Float> ImageClasses<T> {
     }
 
     /// The names of the classes.
+    ///
+    /// ```
+    /// # use faltung::nn::data::Mnist;
+    /// # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("data/digits");
+    /// assert_eq!(Mnist::<f32>::open(folder)?.train.names().len(), 10);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn names(&self) -> &[String] {
         &self.names
     }

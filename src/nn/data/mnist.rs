@@ -57,7 +57,8 @@ impl<T: Float> Mnist<T> {
     /// the second hyphen too, as some archives have it.
     ///
     /// # Errors
-    /// [`Error::Other`], with the path, for files that are missing, broken or contradict each other, and labels above 9.
+    /// [`Error::Other`], with the path, for files that are missing, broken or contradict each other, and labels above
+    /// 9.
     ///
     /// ```
     /// use faltung::nn::data::Mnist;
@@ -180,6 +181,11 @@ impl MnistSource {
     }
 
     /// The cache folder; none where the user has none.
+    ///
+    /// ```
+    /// # use faltung::nn::data::MnistSource;
+    /// assert!(MnistSource::new().cache("mnist").folder().is_some());
+    /// ```
     pub fn folder(&self) -> Option<&Path> {
         self.cache.as_deref()
     }

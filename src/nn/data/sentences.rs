@@ -246,26 +246,61 @@ impl Sentences {
     }
 
     /// How many there are.
+    ///
+    /// ```
+    /// # use faltung::nn::data::Sentences;
+    /// let one = Sentences::new(vec!["Why?".into()], vec![0], vec!["questions".into()])?;
+    /// assert_eq!(one.len(), 1);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.texts.len()
     }
 
     /// Whether there are none.
+    ///
+    /// ```
+    /// # use faltung::nn::data::Sentences;
+    /// let one = Sentences::new(vec!["Why?".into()], vec![0], vec!["questions".into()])?;
+    /// assert!(!one.is_empty());
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.texts.is_empty()
     }
 
     /// The sentences.
+    ///
+    /// ```
+    /// # use faltung::nn::data::Sentences;
+    /// let one = Sentences::new(vec!["Why?".into()], vec![0], vec!["questions".into()])?;
+    /// assert_eq!(one.texts(), ["Why?"]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn texts(&self) -> &[String] {
         &self.texts
     }
 
     /// The class of each sentence, counted from 0.
+    ///
+    /// ```
+    /// # use faltung::nn::data::Sentences;
+    /// let one = Sentences::new(vec!["Why?".into()], vec![0], vec!["questions".into()])?;
+    /// assert_eq!(one.labels(), [0]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn labels(&self) -> &[usize] {
         &self.labels
     }
 
     /// The names of the classes.
+    ///
+    /// ```
+    /// # use faltung::nn::data::Sentences;
+    /// let one = Sentences::new(vec!["Why?".into()], vec![0], vec!["questions".into()])?;
+    /// assert_eq!(one.names(), ["questions"]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn names(&self) -> &[String] {
         &self.names
     }
@@ -284,11 +319,31 @@ pub struct SentenceClasses<T> {
 
 impl<T: Float> SentenceClasses<T> {
     /// The ids, (sentences, tokens).
+    ///
+    /// ```
+    /// # use faltung::nn::data::{SentenceClasses, Sentences};
+    /// # use faltung::text::{Batcher, Tokenizer, Vocabulary};
+    /// # let one = Sentences::new(vec!["to be".into()], vec![0], vec!["verbs".into()])?;
+    /// let (vocabulary, batcher) = (Vocabulary::of(["be"])?, Batcher::new().length(3));
+    /// let data: SentenceClasses<f32> = one.encode(&Tokenizer::new(), &vocabulary, &batcher)?;
+    /// assert_eq!(data.ids(), faltung::ndarray::array![[1, 2, 0]]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn ids(&self) -> &Array2<u32> {
         &self.ids
     }
 
     /// The names of the classes.
+    ///
+    /// ```
+    /// # use faltung::nn::data::{SentenceClasses, Sentences};
+    /// # use faltung::text::{Batcher, Tokenizer, Vocabulary};
+    /// # let one = Sentences::new(vec!["to be".into()], vec![0], vec!["verbs".into()])?;
+    /// let (vocabulary, batcher) = (Vocabulary::of(["be"])?, Batcher::new().length(3));
+    /// let data: SentenceClasses<f32> = one.encode(&Tokenizer::new(), &vocabulary, &batcher)?;
+    /// assert_eq!(data.names(), ["verbs"]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn names(&self) -> &[String] {
         &self.names
     }
@@ -321,8 +376,8 @@ pub enum TrecLabels {
     Fine,
 }
 
-/// The questions of TREC with the classes of Li and Roth, "Learning Question Classifiers" (2002): 5,452 to learn from and
-/// 500 to be judged by.
+/// The questions of TREC with the classes of Li and Roth, "Learning Question Classifiers" (2002): 5,452 to learn from
+/// and 500 to be judged by.
 ///
 /// ```no_run
 /// use faltung::nn::data::{Trec, TrecLabels};

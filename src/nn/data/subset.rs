@@ -59,6 +59,14 @@ impl<T: Float, D: Dataset<T>> Subset<T, D> {
     }
 
     /// The samples' numbers in the data set.
+    ///
+    /// ```
+    /// # use faltung::ndarray::array;
+    /// # use faltung::nn::data::{Arrays, Subset, Targets};
+    /// let data = Arrays::new(array![[0.0f32], [1.0]].into_dyn(), Targets::Classes(vec![0, 1]))?;
+    /// assert_eq!(Subset::new(&data, vec![1])?.indices(), [1]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn indices(&self) -> &[usize] {
         &self.indices
     }
@@ -134,8 +142,8 @@ impl Deal {
         Self { seed, stratified: true }
     }
 
-    /// Puts a fraction of the samples aside, rounded to a whole number: `test` has those, and `train` the others, each in
-    /// the order of the data set.
+    /// Puts a fraction of the samples aside, rounded to a whole number: `test` has those, and `train` the others, each
+    /// in the order of the data set.
     ///
     /// # Errors
     /// [`Error::Argument`] for a fraction outside 0 to 1, and as [`stratified`](Self::stratified).

@@ -133,6 +133,14 @@ impl<T: Float, D: Dataset<T>> Augmented<T, D> {
     }
 
     /// The data set within.
+    ///
+    /// ```
+    /// # use faltung::ndarray::Array2;
+    /// # use faltung::nn::data::{Arrays, Augmented, Targets};
+    /// let data = Arrays::new(Array2::<f32>::ones((8, 3)).into_dyn(), Targets::Classes(vec![0; 8]))?;
+    /// assert_eq!(Augmented::new(data).inner().samples().shape(), [8, 3]);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
     pub fn inner(&self) -> &D {
         &self.data
     }

@@ -6,8 +6,8 @@ use super::{Augment, Draws, bound, factors};
 use crate::error::Result;
 use crate::nn::Float;
 
-/// Random brightness and contrast: every value's distance from the sample's mean is multiplied by one random factor, and
-/// one random number is added to all values. Nothing is clipped.
+/// Random brightness and contrast: every value's distance from the sample's mean is multiplied by one random factor,
+/// and one random number is added to all values. Nothing is clipped.
 ///
 /// ```
 /// use faltung::ndarray::{Array2, ArrayD};

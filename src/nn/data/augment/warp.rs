@@ -17,9 +17,9 @@ const MOST_PIXELS: usize = 1 << 16;
 /// Random shifts, rotations, scales, shears, elastic distortions and flips of pictures, (channels, height, width).
 ///
 /// Each picture draws a map of its own: output pixel `o` shows what was at `c + S⁻¹ H⁻¹ R⁻¹ (o + d - t - c)`, about the
-/// middle `c`, with the displacement `d` of the elastic distortion at `o`, the shift `t`, and scale, shear and rotation. The
-/// parts are composed before anything is sampled, so that a picture is interpolated once, bilinearly, with a value of
-/// one's choice outside; whole-numbered shifts and flips alone copy pixels as they are.
+/// middle `c`, with the displacement `d` of the elastic distortion at `o`, the shift `t`, and scale, shear and
+/// rotation. The parts are composed before anything is sampled, so that a picture is interpolated once, bilinearly,
+/// with a value of one's choice outside; whole-numbered shifts and flips alone copy pixels as they are.
 ///
 /// All parts are off unless asked for. For MNIST, shifts up to 2, rotations up to 10°, scales 0.9 to 1.1 and Simard's
 /// distortions are common.
@@ -162,10 +162,10 @@ impl Warp {
         self
     }
 
-    /// Elastic distortions as in Simard, Steinkraus and Platt, "Best Practices for Convolutional Neural Networks Applied
-    /// to Visual Document Analysis" (2003): each pixel's displacement is drawn from -1 to 1 along both axes, these fields
-    /// are smoothed by a Gaussian of deviation `sigma`, in pixels, with zeros outside, and multiplied by `alpha`. For MNIST
-    /// they took 34 and 4.
+    /// Elastic distortions as in Simard, Steinkraus and Platt, "Best Practices for Convolutional Neural Networks
+    /// Applied to Visual Document Analysis" (2003): each pixel's displacement is drawn from -1 to 1 along both axes,
+    /// these fields are smoothed by a Gaussian of deviation `sigma`, in pixels, with zeros outside, and multiplied by
+    /// `alpha`. For MNIST they took 34 and 4.
     ///
     /// ```
     /// # use faltung::nn::data::Warp;
