@@ -50,7 +50,7 @@ impl<T: Float> Callback<T> for ProgressBar {
         if let Some(bar) = &self.bar {
             bar.inc(batch.samples as u64);
             // Text is made as often as it is seen: a fast training has a thousand batches a second.
-            if batch.number % 16 == 0 || batch.number == outline.batches {
+            if batch.number.is_multiple_of(16) || batch.number == outline.batches {
                 bar.set_message(format!("loss {:.4}{}", batch.loss, percent(batch.accuracy)));
             }
         }

@@ -235,7 +235,7 @@ impl<'a, T: Float> Trainer<'a, T> {
             };
             self.callbacks.iter_mut().try_for_each(|c| c.batch(&batch))?;
             if let Some((path, Some(every))) = &self.checkpoint
-                && self.progress.batches % (*every).max(1) == 0
+                && self.progress.batches.is_multiple_of((*every).max(1))
             {
                 let path = path.clone();
                 self.write(&path)?;
