@@ -16,9 +16,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+use faltung::audio::{Audio, Level, LogMel, Stft};
 use faltung::image::image::imageops::{FilterType, resize};
 use faltung::image::image::{GrayImage, Luma};
-use faltung::ndarray::{ArrayD, Axis};
+use faltung::ndarray::{Array1, ArrayD, Axis};
 use faltung::nn::functional::softmax;
 use faltung::nn::models::{Model, TextCnn};
 use faltung::nn::{Network, Sequential, read_metadata};
@@ -39,11 +40,14 @@ struct Arguments {
 
 type Done<T = ()> = Result<T, Box<dyn Error>>;
 
-/// A trained network, and how inputs become arrays for it.
+/// How inputs become arrays for a network, without the batch's axis.
+type Reading = Box<dyn Fn(&str) -> Done<ArrayD<f32>>>;
+
+/// A trained network, and how inputs come to it.
 struct Trained {
     network: Network<f32>,
     classes: Vec<String>,
-    read: Box<dyn Fn(&str) -> Done<ArrayD<f32>>>,
+    read: Reading,
 }
 
 fn main() -> ExitCode {
@@ -87,7 +91,7 @@ impl Trained {
     fn open(weights: &Path) -> Done<Self> {
         let texts = read_metadata(weights)?;
         let classes: Vec<String> = text(&texts, "classes")?.lines().map(str::to_owned).collect();
-        let (design, read): (Sequential<f32>, Box<dyn Fn(&str) -> Done<ArrayD<f32>>>) = match text(&texts, "model")? {
+        let (design, read): (Sequential<f32>, Reading) = match text(&texts, "model")? {
             "text_cnn" => {
                 let vocabulary = Vocabulary::read(text(&texts, "vocabulary")?.as_bytes())?;
                 let design = TextCnn::new(vocabulary.len())
@@ -96,6 +100,7 @@ impl Trained {
                     .design(classes.len());
                 (design, Box::new(sentences(vocabulary, number(&texts, "tokens")?)))
             }
+            "speech_cnn" => (Model::SpeechCnn.design(classes.len()), Box::new(sounds(&texts)?)),
             name => {
                 let model: Model = name.parse()?;
                 (model.design(classes.len()), Box::new(digit))
@@ -115,6 +120,21 @@ fn sentences(vocabulary: Vocabulary, tokens: usize) -> impl Fn(&str) -> Done<Arr
         let batch = batcher.batch(&[ids])?;
         Ok(batch.ids().index_axis(Axis(0), 0).mapv(|id| id as f32).into_dyn())
     }
+}
+
+/// Recordings as spectrograms, through what the training's went through.
+fn sounds(texts: &BTreeMap<String, String>) -> Done<impl Fn(&str) -> Done<ArrayD<f32>> + use<>> {
+    let (rate, floor): (u32, f64) = (number(texts, "rate")?, number(texts, "floor")?);
+    let (mean, deviation): (f64, f64) = (number(texts, "mean")?, number(texts, "deviation")?);
+    let stft = Stft::new(512).window_length(256).hop(128);
+    let mel = LogMel::new(rate).stft(stft).bands(64).level(Level::Decibels { floor }).prepare()?;
+    Ok(move |path: &str| {
+        let sound = Audio::read(path)?.mono().resampled(rate)?;
+        let mut second = Array1::zeros(rate as usize);
+        second.iter_mut().zip(sound.samples()).for_each(|(to, &sample)| *to = sample);
+        let levels = mel.apply(&second)?.mapv(|level| ((f64::from(level) - mean) / deviation) as f32);
+        Ok(levels.insert_axis(Axis(0)).into_dyn())
+    })
 }
 
 /// Pixels of MNIST's pictures, and of the box that their digits fit in.
