@@ -170,7 +170,11 @@ fn follow(network: &mut Network<f64>, optimizer: &mut Optimizer<f64>, gradient: 
     network.backward(gradient.insert_axis(Axis(0)).into_dyn().view_mut()).expect("gradients");
     optimizer.step(network).expect("a step");
     let mut value = None;
-    network.parameters(&mut |_, p| Ok(value = Some(p.value.clone()))).expect("parameters");
+    let mut each = |_: &str, p: &mut Parameter<f64>| {
+        value = Some(p.value.clone());
+        Ok(())
+    };
+    network.parameters(&mut each).expect("parameters");
     value.expect("one parameter")
 }
 
