@@ -270,7 +270,7 @@ fn writable_views_that_overlap() {
 
 #[test]
 fn views_of_other_shapes() {
-    let problem = Problem::layer(1, 2, 3, &[4], &[2]).build().expect("a valid problem");
+    let problem = Problem::layer(1, 2, 3, &[4], &[3]).build().expect("a valid problem");
     let [a, b, c] = problem.operands();
     let (x, w) = ([0.0f32; 24], [0.0f32; 24]);
     for algorithm in algorithms() {
@@ -375,7 +375,7 @@ fn recipes_of_any_size_are_harmless() {
 
 #[test]
 fn bounds_that_nothing_meets() {
-    let problem = Problem::field(&[1000], &[50]).build().expect("a valid problem");
+    let problem = Problem::field(&[1000], &[5]).build().expect("a valid problem");
     for planner in
         [|| Planner::new().max_workspace(0), || Planner::new().max_workspace(1), || Planner::new().tolerance(0.0)]
     {

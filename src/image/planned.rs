@@ -145,7 +145,7 @@ impl PlannedImageFilter {
     ///
     /// let filter = ImageFilter::kernel(&array![[-1, 0, 1]]).plan((3, 4))?;
     /// let y = filter.apply_as::<f32>(&DynamicImage::new_rgb8(4, 3), &mut FrameWorkspace::new())?;
-    /// assert_eq!(y, Array3::zeros((3, 4, 3)));
+    /// assert_eq!(y, Array3::<f32>::zeros((3, 4, 3)));
     /// # Ok::<(), faltung::Error>(())
     /// ```
     pub fn apply_as<O: Sample>(&self, picture: &DynamicImage, workspace: &mut FrameWorkspace) -> Result<Array3<O>> {

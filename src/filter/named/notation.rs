@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 /// assert_eq!(filter.operator(2)?.kernel()?.taps.shape(), [13, 5]);
 ///
 /// let edges: Named = "sobel_magnitude".parse()?;
-/// assert_eq!(edges.apply(&Array2::<f32>::ones((8, 8)))?, Array2::zeros((8, 8)));
+/// assert_eq!(edges.apply(&Array2::<f32>::ones((8, 8)))?, Array2::<f32>::zeros((8, 8)));
 ///
 /// for filter in Named::all() {
 ///     println!("{:<28} {}", filter.name(), filter.description());
