@@ -17,7 +17,7 @@ use crate::plan::{Plan, Threads, Workspace};
 use crate::problem::{Pass, Problem};
 
 /// Bytes of a part's sums that the cache is trusted with.
-const PART_BYTES: usize = 192 << 10;
+const PART_BYTES: usize = 384 << 10;
 /// Weights above which parts do not pay: each packs them, and has a gradient of its own.
 const MOST_WEIGHTS: usize = 1 << 14;
 
