@@ -5,7 +5,7 @@ use ndarray::{ArrayViewD, ArrayViewMutD};
 use super::{Activation, Context, Float, Random, Visitor, Window};
 use crate::error::{Error, Result};
 
-/// The arrays of a backward pass. All are in standard layout: [`ArrayViewD::as_slice`] gives them whole.
+/// The arrays of a backward pass. All are in standard layout: `as_slice` gives them whole.
 #[derive(Debug)]
 pub struct Backward<'a, T> {
     /// What went into the forward pass.
