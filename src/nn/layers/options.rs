@@ -47,8 +47,7 @@ pub(in crate::nn) fn signed(name: &'static str, padding: usize) -> Result<isize>
 /// ```
 /// use faltung::nn::ConvOptions;
 /// let options = ConvOptions::new().stride(2).padding([1, 2]);
-/// assert_eq!(options, ConvOptions::new().stride([2, 2]).padding([1, 2]).groups(1));
-/// # let _ = options;
+/// assert_eq!(options, ConvOptions::new().groups(1).padding([1, 2]).stride(2));
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConvOptions {
