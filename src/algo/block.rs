@@ -7,6 +7,7 @@ use super::gather::{Source, Span};
 use super::lower::{Phase, PhaseAxis};
 use crate::element::Element;
 use crate::problem::MAX_RANK;
+use crate::simd::Isa;
 use crate::view::advance;
 
 /// One axis of a phase's block.
@@ -76,16 +77,17 @@ impl Block {
         residue * self.dense + place
     }
 
-    /// Gathers the samples of one channel that the results from `start` on, `count` of them, read.
+    /// Gathers the samples of one channel that the results from `start` on, `count` of them, read. Where the block
+    /// `holds_outside` values since one of the same place in another channel has been gathered, those are left.
     pub(super) fn gather<T: Element>(
         &self,
+        isa: Isa,
         source: &Source<'_, T>,
         phase: &Phase,
         at: (usize, usize),
-        start: &[usize],
-        count: &[usize],
+        [start, count]: [&[usize]; 2],
         block: &mut [T],
-        map: impl Fn(T) -> T + Copy,
+        holds_outside: bool,
     ) {
         let rank = phase.len();
         let counts: [usize; MAX_RANK] = std::array::from_fn(|a| self.axes.get(a).map_or(1, |b| b.residues.len()));
@@ -100,7 +102,7 @@ impl Block {
                     pitch: b.pitch,
                 },
             });
-            source.gather(at, &spans[..rank], part, map);
+            source.copy(isa, at, &spans[..rank], part, holds_outside);
             advance(&mut residue[..rank], &counts[..rank]);
         }
     }

@@ -18,7 +18,7 @@ use super::panels::{Matrix, rows, width};
 use super::{Call, Execute, Needs, Second};
 use crate::element::Element;
 use crate::problem::{Pass, Problem};
-use crate::simd::{self, Isa, Line, Offsets, Product, Workers};
+use crate::simd::{self, Isa, Line, Offsets, Plane, Product, Workers};
 use crate::view::{View, ViewMut};
 
 /// Terms that are summed at once: a panel of columns with a panel of rows stays in the first cache.
@@ -202,7 +202,7 @@ impl<T: Element> Execute<T> for Dense {
             let [group, row, column] = *tile.start() else { return };
             let [_, height, used] = *tile.shape() else { return };
             if terms == 0 {
-                sums.fill(T::default());
+                return tile.fill(T::default());
             }
             for from in (0..terms).step_by(self.depth) {
                 let depth = self.depth.min(terms - from);
@@ -228,16 +228,19 @@ impl<T: Element> Execute<T> for Dense {
                             source,
                             offsets,
                             terms: depth,
-                            columns: used.next_multiple_of(T::lanes(isa)),
-                            out: &mut sums[m * width..],
-                            pitch: width,
+                            out: match tile.plane(&[0, m, 0], rows.min(height - m), used) {
+                                Some(plane) => plane,
+                                None => Plane::of(&mut sums[m * width..], width, rows.min(height - m), used),
+                            },
                             add: from > 0,
                         },
                     );
                 }
             }
-            for m in 0..height {
-                tile.write(&[0, m, 0], &sums[m * width..][..used]);
+            if tile.plane(&[0; 3], height, used).is_none() {
+                for m in 0..height {
+                    tile.write(&[0, m, 0], &sums[m * width..][..used]);
+                }
             }
         });
     }

@@ -13,7 +13,7 @@ use super::panels::{channel_block, each_tap, pack, packed_len, rows, seconds_to_
 use super::{Call, Execute, Needs};
 use crate::element::Element;
 use crate::problem::{MAX_RANK, Problem};
-use crate::simd::{self, Isa, Line, Offsets, Product, Workers};
+use crate::simd::{self, Isa, Line, Offsets, Plane, Product, Rows, Workers};
 use crate::view::{MAX_AXES, View, advance};
 
 /// Columns that are computed for all channels before the next: their sums stay in the first cache.
@@ -298,81 +298,83 @@ impl Direct {
         let count = &count[..rank];
         for c in 0..lowered.inner {
             let part = &mut block[c * made.block.channel..(c + 1) * made.block.channel];
-            made.block.gather(source, phase, (n, group * lowered.inner + c), &start[..rank], count, part, |x| x);
+            let at = (n, group * lowered.inner + c);
+            made.block.gather(*isa, source, phase, at, [&start[..rank], count], part, false);
         }
         let terms = made.offsets.len();
-        let panels = lowered.outer.div_ceil(*rows);
+        let (panels, channels) = (lowered.outer.div_ceil(*rows), tile.shape()[1]);
         let runs = made.runs(count, lanes);
-        // The axes outside a run, and from one of its rows to the next.
-        let (outer, pitch) =
-            if runs.joined { (rank - 2, made.block.axes[rank - 2].pitch) } else { (rank - 1, runs.columns) };
+        let (outer, last) = (if runs.joined { rank - 2 } else { rank - 1 }, count[rank - 1]);
+        let (height, pitch) = match rank.checked_sub(2) {
+            Some(a) if runs.joined => (count[a], made.block.axes[a].pitch),
+            _ => (1, last),
+        };
+        // Whole rows at once where they fit, a part of one where they do not.
+        let high = if last <= CHUNK { (CHUNK / pitch).clamp(1, height) } else { 1 };
         let mut index = [0; MAX_AXES];
         for _ in 0..runs.count {
             let base: usize = (0..outer).map(|a| index[2 + a] * made.block.axes[a].pitch).sum();
-            for from in (0..runs.columns).step_by(CHUNK) {
-                let width = CHUNK.min(runs.columns - from);
-                for panel in (0..tile.shape()[1]).step_by(*rows) {
+            for (row, column) in (0..height).step_by(high).flat_map(|y| (0..last).step_by(CHUNK).map(move |x| (y, x))) {
+                let (high, wide) = (high.min(height - row), CHUNK.min(last - column));
+                let width = (high - 1) * pitch + wide;
+                if runs.joined {
+                    index[rank] = row;
+                }
+                index[1 + rank] = column;
+                for panel in (0..channels).step_by(*rows) {
                     let weights = (group * panels + (first + panel) / rows) * terms * rows;
-                    T::product(
-                        *isa,
-                        Product {
-                            rows: *rows,
-                            weights: &packed[weights..weights + terms * rows],
-                            source: &block[base + from..],
-                            offsets: &made.offsets,
-                            terms,
-                            columns: width,
-                            out: sums,
-                            pitch: CHUNK,
-                            add: false,
-                        },
-                    );
-                    for m in 0..(*rows).min(tile.shape()[1] - panel) {
-                        index[1] = panel + m;
-                        let row = &sums[m * CHUNK..m * CHUNK + width];
-                        scatter(
-                            &mut tile,
-                            &mut index[..2 + rank],
-                            row,
-                            from,
-                            pitch,
-                            runs.joined.then(|| count[rank - 2]),
-                            count[rank - 1],
-                        );
+                    let present = (*rows).min(channels - panel);
+                    index[1] = panel;
+                    let index = &index[..2 + rank];
+                    // Where rows leave no gaps, in the block as in the result, they are one.
+                    let out = if high == 1 || pitch == wide { tile.runs(index, present, width) } else { None };
+                    let written = out.is_some();
+                    let call = Product {
+                        rows: *rows,
+                        weights: &packed[weights..weights + terms * rows],
+                        source: &block[base + row * pitch + column..],
+                        offsets: &made.offsets,
+                        terms,
+                        out: out.unwrap_or_else(|| Plane::of(sums, CHUNK, present, width)),
+                        add: false,
+                    };
+                    T::product(*isa, call);
+                    if !written {
+                        write(*isa, &mut tile, index, (present, high, wide), sums, pitch);
                     }
                 }
             }
-            index[1] = 0;
+            index[..2 + rank].iter_mut().skip(2 + outer).for_each(|i| *i = 0);
             advance(&mut index[2..2 + outer], &count[..outer]);
         }
     }
 }
 
-/// Writes the columns `from..` of a run, which holds `last` results every `pitch`, where they belong.
-fn scatter<T: Element>(
+/// Writes so many channels of so many rows, `pitch` apart, from `index` on.
+fn write<T: Element>(
+    isa: Isa,
     tile: &mut simd::TileMut<'_, T>,
-    index: &mut [usize],
-    columns: &[T],
-    from: usize,
+    index: &[usize],
+    (channels, high, wide): (usize, usize, usize),
+    sums: &[T],
     pitch: usize,
-    joined: Option<usize>,
-    last: usize,
 ) {
     let axes = index.len();
-    let end = from + columns.len();
-    for row in from / pitch..end.div_ceil(pitch).min(joined.unwrap_or(1)) {
-        let (low, high) = ((row * pitch).max(from), (row * pitch + last).min(end));
-        if low >= high {
+    let mut at = [0; MAX_AXES];
+    at[..axes].copy_from_slice(index);
+    for (m, sums) in sums.chunks(CHUNK).take(channels).enumerate() {
+        at[1] = index[1] + m;
+        if axes > 3
+            && let Some(out) = tile.plane(&at[..axes], high, wide)
+        {
+            T::copy_rows(isa, Rows { source: sums, pitch, step: 1, out });
             continue;
         }
-        if joined.is_some() {
-            index[axes - 2] = row;
+        for (y, row) in sums.chunks(pitch).take(high).enumerate() {
+            if axes > 3 {
+                at[axes - 2] = index[axes - 2] + y;
+            }
+            tile.write(&at[..axes], &row[..wide]);
         }
-        index[axes - 1] = low - row * pitch;
-        tile.write(index, &columns[low - from..high - from]);
-    }
-    index[axes - 1] = 0;
-    if joined.is_some() {
-        index[axes - 2] = 0;
     }
 }

@@ -56,36 +56,62 @@ impl<T: Element> Source<'_, T> {
         }
     }
 
-    /// Copies, of the block that `spans` tell, what lies inside the data and leaves the rest as it is. Steps and the
-    /// last axis' stride and pitch are 1, no stride is negative.
+    /// Whether blocks are rows that [`copy_inside`](Self::copy_inside) copies, and nothing else but one constant.
+    pub(crate) fn lies_in_rows(&self) -> bool {
+        self.outside_is_constant() && self.view.at.strides()[2..].iter().all(|&stride| stride >= 0)
+    }
+
+    /// Copies the block of channel `(n, c)` that `spans` tell; the last one's pitch is 1. Where the destination
+    /// `holds_outside` values at all places that lie outside the data, they are not written again.
+    pub(crate) fn copy(
+        &self,
+        isa: Isa,
+        at: (usize, usize),
+        spans: &[Span],
+        destination: &mut [T],
+        holds_outside: bool,
+    ) {
+        if !self.lies_in_rows() {
+            return self.gather(at, spans, destination, |x| x);
+        }
+        let extents = &self.view.shape()[2..];
+        if !holds_outside && spans.iter().zip(extents).any(|(span, &extent)| span.inside(extent) != (0, span.count)) {
+            destination.fill(self.outside());
+        }
+        self.copy_inside(isa, at, spans, destination);
+    }
+
+    /// Copies, of the block that `spans` tell, what lies inside the data and leaves the rest as it is. The last axis'
+    /// pitch is 1, no stride is negative.
     pub(crate) fn copy_inside(&self, isa: Isa, (n, c): (usize, usize), spans: &[Span], destination: &mut [T]) {
         let rank = spans.len();
         let (mut from, mut to) = (self.view.at.channel(n, c), 0);
-        let mut counts = [1; MAX_RANK];
+        let (mut counts, mut steps) = ([1; MAX_RANK], [0; MAX_RANK]);
         for (a, span) in spans.iter().enumerate() {
             let (low, high) = span.inside(self.view.shape()[2 + a]);
             if low >= high {
                 return;
             }
             counts[a] = high - low;
-            from += self.view.at.step(a, (span.start + low as isize) as usize);
+            steps[a] = self.view.at.step(a, span.step) as usize;
+            from += self.view.at.step(a, (span.start + (low * span.step) as isize) as usize);
             to += low * span.pitch;
         }
-        let width = counts[rank - 1];
+        let (width, step) = (counts[rank - 1], steps[rank - 1]);
         let (rows, pitch, stride) = match rank.checked_sub(2) {
-            Some(a) => (counts[a], spans[a].pitch, self.view.at.step(a, 1) as usize),
+            Some(a) => (counts[a], spans[a].pitch, steps[a]),
             None => (1, width, 0),
         };
         let outer = rank.saturating_sub(2);
         let mut index = [0; MAX_RANK];
         for _ in 0..counts[..outer].iter().product() {
-            let (mut source, mut place) = (from, to);
+            let (mut source, mut place) = (from as usize, to);
             for a in 0..outer {
-                source += self.view.at.step(a, index[a]);
+                source += index[a] * steps[a];
                 place += index[a] * spans[a].pitch;
             }
             let out = Plane::of(&mut destination[place..], pitch, rows, width);
-            T::copy_rows(isa, Rows { source: &self.view.data[source as usize..], pitch: stride, out });
+            T::copy_rows(isa, Rows { source: &self.view.data[source..], pitch: stride, step, out });
             advance(&mut index[..outer], &counts[..outer]);
         }
     }
@@ -117,7 +143,7 @@ impl<T: Element> Source<'_, T> {
             }
             let (rows, stride) = (counts[rank - 1], at.step(rank - 1, 1) as usize);
             let out = Plane::of(&mut destination[to * pitch..], pitch, rows, present);
-            T::copy_rows(isa, Rows { source: &self.view.data[from as usize..], pitch: stride, out });
+            T::copy_rows(isa, Rows { source: &self.view.data[from as usize..], pitch: stride, step: 1, out });
             advance(&mut index[..rank - 1], &counts[..rank - 1]);
         }
     }
@@ -214,12 +240,6 @@ impl<T: Element> Source<'_, T> {
             if stride == 1 && last.pitch == 1 {
                 let source = &self.view.data[first as usize..first as usize + high - low];
                 row[low..high].iter_mut().zip(source).for_each(|(y, &x)| *y = map(x));
-            } else if stride == 2 && last.pitch == 1 {
-                // In pairs, which the compiler takes apart by the register; the last one may have no second.
-                let source = &self.view.data[first as usize..];
-                let (end, pairs) = (high - low - 1, source.as_chunks::<2>().0);
-                row[low..high - 1].iter_mut().zip(&pairs[..end]).for_each(|(y, pair)| *y = map(pair[0]));
-                row[high - 1] = map(source[2 * end]);
             } else if stride > 0 {
                 let source = self.view.data[first as usize..].iter().step_by(stride as usize);
                 row[low * last.pitch..]

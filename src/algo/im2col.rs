@@ -11,7 +11,7 @@ use super::panels::{channel_block, each_tap, pack, packed_len, rows, seconds_to_
 use super::{Call, Execute, Needs};
 use crate::element::Element;
 use crate::problem::{MAX_RANK, Problem};
-use crate::simd::{self, Isa, Line, Offsets, Product, Workers};
+use crate::simd::{self, Isa, Line, Offsets, Plane, Product, Workers};
 use crate::view::{MAX_AXES, View, advance};
 
 /// Rows of patches that are packed at once: with the columns of the design's block, half a second cache.
@@ -214,7 +214,6 @@ impl Im2col {
     ) {
         let Self { lowered, rows, width, isa, .. } = self;
         let rank = phase.len();
-        let lanes = T::lanes(*isa);
         let patches = simd::split::<T>(&mut scratch, self.depth * self.columns);
         let row = simd::split::<T>(&mut scratch, self.columns);
         let sums = simd::split::<T>(&mut scratch, self.channels.next_multiple_of(*rows) * self.columns);
@@ -231,6 +230,10 @@ impl Im2col {
         let taps = made.taps.len();
         let terms = lowered.inner * taps;
         let panels = lowered.outer.div_ceil(*rows);
+        // Where the results of a channel are one run, they are written where they belong.
+        let run = if entries == 1 { tile.runs(&[0; MAX_AXES][..2 + rank], channels, columns) } else { None };
+        let in_place = run.is_some();
+        let mut out = run.unwrap_or_else(|| Plane::of(sums, self.columns, channels, columns));
         for from in (0..terms).step_by(self.depth) {
             let depth = self.depth.min(terms - from);
             for k in 0..depth {
@@ -240,7 +243,7 @@ impl Im2col {
                     Span { start: (start[a] * step) as isize + tap[a], step, count: count[a], pitch: pitches[a] }
                 });
                 for (n, part) in row[..columns].chunks_exact_mut(one).enumerate() {
-                    source.gather((batch + n, group * lowered.inner + c), &spans[..rank], part, |x| x);
+                    source.copy(*isa, (batch + n, group * lowered.inner + c), &spans[..rank], part, false);
                 }
                 for (p, part) in row[..columns.next_multiple_of(*width)].chunks_exact(*width).enumerate() {
                     patches[(p * self.depth + k) * width..][..*width].copy_from_slice(part);
@@ -249,6 +252,7 @@ impl Im2col {
             for channel in (0..channels).step_by(*rows) {
                 let weights = (group * panels + (first + channel) / rows) * terms * rows + from * rows;
                 for at in (0..columns).step_by(*width) {
+                    let (present, used) = ((*rows).min(channels - channel), (columns - at).min(*width));
                     T::product(
                         *isa,
                         Product {
@@ -257,14 +261,15 @@ impl Im2col {
                             source: &patches[at * self.depth..],
                             offsets: &self.offsets,
                             terms: depth,
-                            columns: (columns - at).next_multiple_of(lanes).min(*width),
-                            out: &mut sums[channel * self.columns + at..],
-                            pitch: self.columns,
+                            out: out.part([channel, at], [present, used]),
                             add: from > 0,
                         },
                     );
                 }
             }
+        }
+        if in_place {
+            return;
         }
         let mut index = [0; MAX_AXES];
         let last = count[rank - 1];

@@ -7,7 +7,7 @@
 use super::block::Block;
 use super::cost::{Estimate, running_sum_error};
 use super::direct::{check_tile, slower};
-use super::gather::{Source, Span};
+use super::gather::Source;
 use super::lower::{Lowered, Phase, Tap};
 use super::{Call, Execute, Needs};
 use crate::element::Element;
@@ -359,7 +359,7 @@ impl<T: Element> Work<'_, T> {
             whole.low[a] = tile.start()[2 + a];
             whole.high[a] = whole.low[a] + tile.shape()[2 + a];
         }
-        let again = self.lying.is_none() && tile.shape()[1] > 1 && self.lies_in_rows();
+        let again = self.lying.is_none() && tile.shape()[1] > 1 && self.source.lies_in_rows();
         if again {
             block.fill(self.source.outside());
         }
@@ -389,17 +389,7 @@ impl<T: Element> Work<'_, T> {
         }
     }
 
-    /// Whether a channel's samples are rows that can be copied over the last channel's, what lies outside the data
-    /// being the same for both.
-    fn lies_in_rows(&self) -> bool {
-        let strides = &self.source.view.at.strides()[2..];
-        self.source.outside_is_constant()
-            && self.phase.iter().all(|a| a.step == 1)
-            && strides[strides.len() - 1] == 1
-            && strides.iter().all(|&s| s >= 0)
-    }
-
-    /// Computes a part from a block that is gathered for it; by rows, `again`, where one of the same part has been.
+    /// Computes a part from a block that is gathered for it, `again` where one of the same part has been.
     fn gathered(&self, tile: &mut TileMut<'_, T>, part: &Part, block: &mut [T], rows: &mut [T], again: bool) {
         let Self { slide, phase, made, source, .. } = self;
         let (rank, inner) = (phase.len(), slide.lowered.inner);
@@ -411,17 +401,8 @@ impl<T: Element> Work<'_, T> {
         for c in 0..inner {
             let samples = &mut block[c * made.block.channel..(c + 1) * made.block.channel];
             let at = (n, group * inner + c);
-            if again {
-                let spans: [Span; MAX_RANK] = std::array::from_fn(|a| match made.block.axes.get(a) {
-                    None => Span { start: 0, step: 1, count: 1, pitch: 1 },
-                    Some(b) => {
-                        Span { start: part.low[a] as isize + b.low, step: 1, count: count[a] + b.extra, pitch: b.pitch }
-                    }
-                });
-                source.copy_inside(slide.isa, at, &spans[..rank], samples);
-            } else {
-                made.block.gather(source, phase, at, &part.low[..rank], &count[..rank], samples, |x| x);
-            }
+            let place = [&part.low[..rank], &count[..rank]];
+            made.block.gather(slide.isa, source, phase, at, place, samples, again);
         }
         let pitches: [usize; MAX_RANK] = std::array::from_fn(|a| made.block.axes.get(a).map_or(0, |b| b.pitch));
         self.planes(tile, part, block, &pitches, &made.columns, rows);

@@ -9,6 +9,8 @@
 //! out[m][j] (+)= Σ_i weights[i][m] · source[offsets[i] + j]         m < M, j < N · LANES
 //! ```
 //!
+//! of which no more is written than the output has rows and columns.
+//!
 //! In the direct sum the offsets say where tap `i` of input channel `c` finds its samples in a block of the input; in
 //! the matrix product they are multiples of the width of a packed panel. A column costs one load for every `M`
 //! multiply-adds and a weight one broadcast for every `N`.
@@ -30,6 +32,7 @@ use num_complex::Complex;
 use super::Isa;
 use super::interleave::Interleaved;
 use super::outer::Outers;
+use super::tiles::Plane;
 use super::vector::Vector;
 #[cfg(target_arch = "x86_64")]
 use super::vector::{avx2, avx512};
@@ -67,11 +70,8 @@ pub struct Product<'a, T> {
     pub(crate) offsets: &'a Offsets,
     /// How many of the offsets are summed over.
     pub(crate) terms: usize,
-    /// Columns, a multiple of the lanes.
-    pub(crate) columns: usize,
-    pub(crate) out: &'a mut [T],
-    /// From one row of `out` to the next.
-    pub(crate) pitch: usize,
+    /// At most as many rows as there are weights for, and any width. The source is read to the end of the last register.
+    pub(crate) out: Plane<'a, T>,
     /// Whether `out` holds the beginning of the sums already.
     pub(crate) add: bool,
 }
@@ -138,13 +138,12 @@ kernels! {
 impl<T> Product<'_, T> {
     /// Everything that the loops take on trust.
     fn check(&self, lanes: usize) {
-        let Self { rows, columns, pitch, .. } = *self;
+        let (rows, columns) = (self.rows, self.out.width.next_multiple_of(lanes));
         assert!(matches!(rows, 1 | 2 | 4 | 8), "rows are a power of two up to 8");
-        assert!(columns > 0 && columns.is_multiple_of(lanes), "columns are whole registers");
+        assert!(columns > 0 && (1..=rows).contains(&self.out.rows), "there are results, and weights for each row");
         assert!(self.terms <= self.offsets.len(), "an offset for each term");
         assert!(self.weights.len() == rows * self.terms, "as many weights as rows and terms");
         assert!(self.offsets.largest + columns <= self.source.len(), "the source reaches as far as the offsets");
-        assert!(columns <= pitch && (rows - 1) * pitch + columns <= self.out.len(), "the rows fit the output");
     }
 }
 
@@ -167,7 +166,7 @@ impl<T> Dots<'_, T> {
 /// The call has been [checked](Product::check), and the machine has `V`'s instruction set.
 #[inline(always)]
 unsafe fn product<V: Vector, const REGISTERS: usize>(call: Product<'_, V::Lane>) {
-    let total = call.columns / V::LANES;
+    let total = call.out.width.div_ceil(V::LANES);
     let mut done = 0;
     while done < total {
         let left = total - done;
@@ -200,18 +199,25 @@ unsafe fn product<V: Vector, const REGISTERS: usize>(call: Product<'_, V::Lane>)
 /// As [`product`]; the tile lies within the columns.
 #[inline(always)]
 unsafe fn tile<V: Vector, const M: usize, const N: usize>(call: &Product<'_, V::Lane>, at: usize) -> usize {
-    // SAFETY: `check` has seen that the largest offset and all columns lie within the source, that
-    // there are M weights for each offset, and that M rows of all columns lie within the output, which nothing else
-    // borrows.
+    // SAFETY: `check` has seen that the largest offset and the registers of all columns lie within the source and that
+    // there are M weights for each offset; rows and columns of the output are touched only as far as there are any.
     unsafe {
-        let out = call.out.as_ptr().cast_mut().add(at);
         let source = call.source.as_ptr().add(at);
         let mut weights = call.weights.as_ptr();
         let mut sums = [[V::zero(); N]; M];
-        if call.add {
+        let whole = call.out.rows == M && at + N * V::LANES <= call.out.width;
+        // The columns that there are of a register.
+        let present = |n: usize| call.out.width.saturating_sub(at + n * V::LANES).min(V::LANES);
+        if call.add && whole {
             for m in 0..M {
                 for n in 0..N {
-                    sums[m][n] = V::load(out.add(m * call.pitch + n * V::LANES));
+                    sums[m][n] = V::load(call.out.row(m).add(at + n * V::LANES));
+                }
+            }
+        } else if call.add {
+            for m in 0..M.min(call.out.rows) {
+                for n in 0..N {
+                    sums[m][n] = V::load_first(call.out.row(m).wrapping_add(at + n * V::LANES), present(n));
                 }
             }
         }
@@ -229,9 +235,17 @@ unsafe fn tile<V: Vector, const M: usize, const N: usize>(call: &Product<'_, V::
             }
             weights = weights.add(M);
         }
-        for m in 0..M {
-            for n in 0..N {
-                sums[m][n].store(out.add(m * call.pitch + n * V::LANES));
+        if whole {
+            for m in 0..M {
+                for n in 0..N {
+                    sums[m][n].store(call.out.row(m).add(at + n * V::LANES));
+                }
+            }
+        } else {
+            for m in 0..M.min(call.out.rows) {
+                for n in 0..N {
+                    sums[m][n].store_first(call.out.row(m).wrapping_add(at + n * V::LANES), present(n));
+                }
             }
         }
     }

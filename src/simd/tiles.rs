@@ -191,6 +191,26 @@ impl<T: Copy> TileMut<'_, T> {
         Some(Plane { data, pitch, rows: count, width, lifetime: PhantomData })
     }
 
+    /// `len` elements from `index` on, of that many of the second axis as rows; they may go on over the ends of axes as
+    /// long as all lie one behind the other. `None` where they do not.
+    pub(crate) fn runs(&mut self, index: &[usize], count: usize, len: usize) -> Option<Plane<'_, T>> {
+        // The last axes that are one run, and where in it the index is.
+        let (mut extent, mut place) = (1, 0);
+        for a in (2..self.axes).rev() {
+            if self.shape[a] > 1 && self.strides[a] != extent as isize {
+                break;
+            }
+            place += index[a] * extent;
+            extent *= self.shape[a];
+        }
+        if place + len > extent {
+            return None;
+        }
+        let data = self.at(index, 1);
+        assert!(count > 0 && index[1] + count <= self.shape[1], "channels outside their tile");
+        Some(Plane { data, pitch: self.strides[1], rows: count, width: len, lifetime: PhantomData })
+    }
+
     /// Writes `row` along the last axis from `index` on.
     pub(crate) fn write(&mut self, index: &[usize], row: &[T]) {
         if self.strides[self.axes - 1] == 1 && !row.is_empty() {
@@ -247,6 +267,14 @@ impl<'a, T> Plane<'a, T> {
         let end = rows.saturating_sub(1).saturating_mul(pitch).saturating_add(width);
         assert!(width <= pitch && end <= data.len(), "the slice holds all rows");
         Self { data: data.as_mut_ptr(), pitch: pitch as isize, rows, width, lifetime: PhantomData }
+    }
+
+    /// So many rows and elements of them, from a row and an element on.
+    pub(crate) fn part(&mut self, [row, column]: [usize; 2], [rows, width]: [usize; 2]) -> Plane<'_, T> {
+        assert!(row + rows <= self.rows && column + width <= self.width, "a part of the plane");
+        // A part without elements may begin behind the plane.
+        let data = self.data.wrapping_offset(row as isize * self.pitch + column as isize);
+        Plane { data, pitch: self.pitch, rows, width, lifetime: PhantomData }
     }
 
     /// Where a row begins.

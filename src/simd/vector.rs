@@ -40,6 +40,21 @@ pub(super) trait Vector: Copy {
             std::ptr::copy_nonoverlapping(lanes.as_ptr().cast(), to, count);
         }
     }
+    /// Every second lane of both, from the first on.
+    #[inline(always)]
+    unsafe fn every_second(self, other: Self) -> Self {
+        // SAFETY: `LANES` is at most 16, so that the array holds the lanes of both; the instruction set is the caller's
+        // promise.
+        unsafe {
+            let mut lanes = [std::mem::MaybeUninit::<Self::Lane>::uninit(); 32];
+            self.store(lanes.as_mut_ptr().cast());
+            other.store(lanes.as_mut_ptr().add(Self::LANES).cast());
+            for i in 1..Self::LANES {
+                lanes[i] = lanes[2 * i];
+            }
+            Self::load(lanes.as_ptr().cast())
+        }
+    }
     /// The same weight for every lane.
     unsafe fn splat(weight: Self::Lane) -> Self::Weight;
     /// A weight of its own for every lane.
@@ -66,8 +81,8 @@ macro_rules! sum_by_lane {
 /// Registers of one x86 instruction set: real lanes, and complex ones whose parts alternate.
 macro_rules! x86_vectors {
     ($real:ident, $complex:ident, $t:ty, $register:ty, $lanes:expr, $zero:ident, $load:ident, $store:ident, $splat:ident,
-     $fma:ident, $mul:ident, $add:ident, $fmaddsub:ident, $swap:expr, $even:expr, $odd:expr
-     $(, $mask_load:ident, $mask_store:ident, $mask:ty)?) => {
+     $fma:ident, $mul:ident, $add:ident, $fmaddsub:ident, $swap:expr, $even:expr, $odd:expr, $second:expr,
+     $second_pair:expr $(, $mask_load:ident, $mask_store:ident, $mask:ty)?) => {
         #[derive(Clone, Copy)]
         pub(in crate::simd) struct $real(pub(in crate::simd) $register);
 
@@ -104,6 +119,11 @@ macro_rules! x86_vectors {
             unsafe fn mul_add(self, weight: $register, sum: Self) -> Self {
                 // SAFETY: the instruction set is the caller's promise.
                 Self(unsafe { $fma(weight, self.0, sum.0) })
+            }
+            #[inline(always)]
+            unsafe fn every_second(self, other: Self) -> Self {
+                // SAFETY: the instruction set is the caller's promise.
+                Self(unsafe { $second(self.0, other.0) })
             }
             $(
                 #[inline(always)]
@@ -159,6 +179,11 @@ macro_rules! x86_vectors {
                 // SAFETY: the instruction set is the caller's promise.
                 unsafe { Self($add($fmaddsub(self.0, re, $mul($swap(self.0), im)), sum.0)) }
             }
+            #[inline(always)]
+            unsafe fn every_second(self, other: Self) -> Self {
+                // SAFETY: the instruction set is the caller's promise.
+                Self(unsafe { $second_pair(self.0, other.0) })
+            }
             $(
                 #[inline(always)]
                 unsafe fn load_first(from: *const Complex<$t>, count: usize) -> Self {
@@ -201,6 +226,14 @@ pub(super) mod avx512 {
         _mm512_permute_ps::<0xb1>,
         _mm512_moveldup_ps,
         _mm512_movehdup_ps,
+        |a, b| {
+            let lanes = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+            _mm512_permutex2var_ps(a, lanes, b)
+        },
+        |a, b| {
+            let lanes = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
+            _mm512_castpd_ps(_mm512_permutex2var_pd(_mm512_castps_pd(a), lanes, _mm512_castps_pd(b)))
+        },
         _mm512_maskz_loadu_ps,
         _mm512_mask_storeu_ps,
         __mmask16
@@ -222,6 +255,8 @@ pub(super) mod avx512 {
         _mm512_permute_pd::<0x55>,
         _mm512_movedup_pd,
         _mm512_permute_pd::<0xff>,
+        |a, b| _mm512_permutex2var_pd(a, _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), b),
+        |a, b| _mm512_permutex2var_pd(a, _mm512_setr_epi64(0, 1, 4, 5, 8, 9, 12, 13), b),
         _mm512_maskz_loadu_pd,
         _mm512_mask_storeu_pd,
         __mmask8
@@ -253,6 +288,14 @@ pub(super) mod avx2 {
         _mm256_permute_ps::<0xb1>,
         _mm256_moveldup_ps,
         _mm256_movehdup_ps,
+        |a, b| {
+            let pairs = _mm256_castps_pd(_mm256_shuffle_ps::<0x88>(a, b));
+            _mm256_castpd_ps(_mm256_permute4x64_pd::<0xd8>(pairs))
+        },
+        |a, b| {
+            let pairs = _mm256_unpacklo_pd(_mm256_castps_pd(a), _mm256_castps_pd(b));
+            _mm256_castpd_ps(_mm256_permute4x64_pd::<0xd8>(pairs))
+        },
         mask_load_ps,
         mask_store_ps,
         u8
@@ -274,6 +317,8 @@ pub(super) mod avx2 {
         _mm256_permute_pd::<0x5>,
         _mm256_movedup_pd,
         _mm256_permute_pd::<0xf>,
+        |a, b| _mm256_permute4x64_pd::<0xd8>(_mm256_unpacklo_pd(a, b)),
+        |a, b| _mm256_permute2f128_pd::<0x20>(a, b),
         mask_load_pd,
         mask_store_pd,
         u8

@@ -149,9 +149,11 @@ impl WeightDots {
         for index in self.boxes.part(part) {
             let at = self.boxes.get(index);
             let count = &at.count[..rank];
-            self.block.block.gather(input, &self.phase, (at.n, channel), &at.start, count, block, |x| {
-                if p.conjugate { x } else { x.conj() }
-            });
+            let place = [&at.start[..rank], count];
+            self.block.block.gather(self.isa, input, &self.phase, (at.n, channel), place, block, false);
+            if !p.conjugate && T::DTYPE.is_complex() {
+                block.iter_mut().for_each(|x| *x = x.conj());
+            }
             if let Some((from, steps)) = in_place(gradient, &at, outer, rank).filter(|_| !p.conjugate) {
                 self.rows(&gradient.view.data[from..], channels, &steps, count, block, sums);
                 continue;
@@ -168,9 +170,10 @@ impl WeightDots {
             for first in (0..channels).step_by(GATHERED) {
                 let present = GATHERED.min(channels - first);
                 for (m, to) in gathered.chunks_exact_mut(outputs).take(present).enumerate() {
-                    gradient.gather((at.n, outer + first + m), &spans[..rank], to, |g| {
-                        if p.conjugate { g.conj() } else { g }
-                    });
+                    gradient.copy(self.isa, (at.n, outer + first + m), &spans[..rank], to, false);
+                    if p.conjugate && T::DTYPE.is_complex() {
+                        to.iter_mut().for_each(|g| *g = g.conj());
+                    }
                 }
                 let sums = &mut sums[first * taps * lanes..][..present * taps * lanes];
                 self.rows(gathered, present, &steps, count, block, sums);

@@ -15,7 +15,7 @@ use crate::algo::panels::{rows, width};
 use crate::algo::{Call, Execute, Needs};
 use crate::element::Element;
 use crate::problem::{MAX_RANK, Pass, Problem};
-use crate::simd::{self, Interleave, Isa, Line, Offsets, Product, Workers};
+use crate::simd::{self, Interleave, Isa, Line, Offsets, Plane, Product, Workers};
 use crate::view::{View, advance};
 
 /// Pixels of a box that the design aims at.
@@ -252,7 +252,6 @@ impl WeightPatches {
         let rank = p.rank();
         let full: usize = self.boxes.extent.iter().product();
         let channels = self.outer.next_multiple_of(*rows);
-        let lanes = T::lanes(*isa);
         let (columns, shifts): (usize, &[usize]) = match &self.columns {
             Columns::Patches => (self.inner * taps, &[0]),
             Columns::Shifted { block, .. } => (self.inner, block.offsets().as_slice()),
@@ -267,8 +266,12 @@ impl WeightPatches {
         let [part, outer, column] = *tile.start() else { return };
         let first = outer / (p.out_channels / p.groups) * (p.in_channels / p.groups) + column / taps;
         let kernel: [usize; MAX_RANK] = std::array::from_fn(|a| p.axes.get(a).map_or(1, |x| x.kernel));
-        let of_gradient = |g: T| if p.conjugate { g.conj() } else { g };
-        let of_input = |x: T| if p.conjugate { x } else { x.conj() };
+        // Of complex elements, one of the two is conjugated.
+        let conjugate = |row: &mut [T], which: bool| {
+            if which && T::DTYPE.is_complex() {
+                row.iter_mut().for_each(|x| *x = x.conj());
+            }
+        };
         sums.fill(T::default());
         for index in self.boxes.part(part) {
             let at = self.boxes.get(index);
@@ -283,7 +286,8 @@ impl WeightPatches {
                     interleave(*isa, panel, *rows, present, &gradient.view.data[from..], stride);
                 } else {
                     pack(*isa, panel, *rows, present, gathered, |r, row| {
-                        gradient.gather((at.n, outer + m + r), &spans[..rank], row, of_gradient);
+                        gradient.copy(*isa, (at.n, outer + m + r), &spans[..rank], row, false);
+                        conjugate(row, p.conjugate);
                     });
                 }
             }
@@ -298,24 +302,28 @@ impl WeightPatches {
                         continue;
                     }
                 }
-                pack(*isa, panel, *width, present, gathered, |r, row| match &self.columns {
-                    Columns::Patches => {
-                        let (c, mut t) = ((column + r) / taps, (column + r) % taps);
-                        let mut tap = [0; MAX_RANK];
-                        for a in (0..rank).rev() {
-                            (tap[a], t) = (t % kernel[a], t / kernel[a]);
+                pack(*isa, panel, *width, present, gathered, |r, row| {
+                    match &self.columns {
+                        Columns::Patches => {
+                            let (c, mut t) = ((column + r) / taps, (column + r) % taps);
+                            let mut tap = [0; MAX_RANK];
+                            for a in (0..rank).rev() {
+                                (tap[a], t) = (t % kernel[a], t / kernel[a]);
+                            }
+                            let spans = self.spans(&at.start, &at.count, Some(&tap));
+                            input.copy(*isa, (at.n, first + c), &spans[..rank], row, false);
                         }
-                        let spans = self.spans(&at.start, &at.count, Some(&tap));
-                        input.gather((at.n, first + c), &spans[..rank], row, of_input);
+                        Columns::Shifted { phase, block } => {
+                            let from = (at.n, first + column + r);
+                            let place = [&at.start[..rank], &at.count[..rank]];
+                            block.block.gather(*isa, input, phase, from, place, row, false);
+                        }
                     }
-                    Columns::Shifted { phase, block } => {
-                        let from = (at.n, first + column + r);
-                        block.block.gather(input, phase, from, &at.start, &at.count[..rank], row, of_input);
-                    }
+                    conjugate(row, !p.conjugate);
                 });
             }
             for column in (0..columns).step_by(*width) {
-                let used = (columns - column).min(*width).next_multiple_of(lanes);
+                let used = (columns - column).min(*width);
                 let panel = &inputs[column * positions..][..length * width];
                 for m in (0..channels).step_by(*rows) {
                     for (t, &shift) in shifts.iter().enumerate() {
@@ -327,9 +335,7 @@ impl WeightPatches {
                                 source: &panel[shift * width..],
                                 offsets,
                                 terms: pixels,
-                                columns: used,
-                                out: &mut sums[m * pitch + t * padded + column..],
-                                pitch,
+                                out: Plane::of(&mut sums[m * pitch + t * padded + column..], pitch, *rows, used),
                                 add: true,
                             },
                         );

@@ -451,7 +451,7 @@ impl<T: Element> Run<'_, T> {
                 from = from * dim.positions + at[a];
             }
             let Some(out) = out.pixels(&index[..2 + rank], counts[rank - 1], present) else { return false };
-            T::copy_rows(*isa, Rows { source: &results[from * lanes..], pitch: *lanes, out });
+            T::copy_rows(*isa, Rows { source: &results[from * lanes..], pitch: *lanes, step: 1, out });
             advance(&mut at[..rank - 1], &counts[..rank - 1]);
         }
         true
