@@ -77,22 +77,24 @@ impl Block {
         residue * self.dense + place
     }
 
-    /// Gathers the samples of one channel that the results from `start` on, `count` of them, read. Where the block
-    /// `holds_outside` values since one of the same place in another channel has been gathered, those are left.
+    /// Gathers the samples of so many channels from a batch entry's first that the results from `start` on, `count` of
+    /// them, read. Where the blocks `hold_outside` values since some of the same place in other channels have been
+    /// gathered, those are left.
     pub(super) fn gather<T: Element>(
         &self,
         isa: Isa,
         source: &Source<'_, T>,
         phase: &Phase,
-        at: (usize, usize),
+        at: (usize, usize, usize),
         [start, count]: [&[usize]; 2],
-        block: &mut [T],
-        holds_outside: bool,
+        blocks: &mut [T],
+        hold_outside: bool,
     ) {
         let rank = phase.len();
         let counts: [usize; MAX_RANK] = std::array::from_fn(|a| self.axes.get(a).map_or(1, |b| b.residues.len()));
         let mut residue = [0; MAX_RANK];
-        for part in block.chunks_exact_mut(self.dense) {
+        let blocks = &mut blocks[..at.2 * self.channel];
+        for from in (0..self.channel).step_by(self.dense.max(1)) {
             let spans: [Span; MAX_RANK] = std::array::from_fn(|a| match self.axes.get(a) {
                 None => Span::default(),
                 Some(b) => Span {
@@ -102,7 +104,7 @@ impl Block {
                     pitch: b.pitch,
                 },
             });
-            source.copy(isa, at, &spans[..rank], part, holds_outside);
+            source.copy(isa, at, &spans[..rank], (&mut blocks[from..], self.channel), hold_outside);
             advance(&mut residue[..rank], &counts[..rank]);
         }
     }

@@ -296,11 +296,8 @@ impl Direct {
         let mut count = [1; MAX_RANK];
         count[..rank].copy_from_slice(&tile.shape()[2..]);
         let count = &count[..rank];
-        for c in 0..lowered.inner {
-            let part = &mut block[c * made.block.channel..(c + 1) * made.block.channel];
-            let at = (n, group * lowered.inner + c);
-            made.block.gather(*isa, source, phase, at, [&start[..rank], count], part, false);
-        }
+        let at = (n, group * lowered.inner, lowered.inner);
+        made.block.gather(*isa, source, phase, at, [&start[..rank], count], block, false);
         let terms = made.offsets.len();
         let (panels, channels) = (lowered.outer.div_ceil(*rows), tile.shape()[1]);
         let runs = made.runs(count, lanes);
@@ -367,7 +364,7 @@ fn write<T: Element>(
         if axes > 3
             && let Some(out) = tile.plane(&at[..axes], high, wide)
         {
-            T::copy_rows(isa, Rows { source: sums, pitch, step: 1, out });
+            T::copy_rows(isa, Rows { source: sums, steps: [0, pitch, 1], out: out.into() });
             continue;
         }
         for (y, row) in sums.chunks(pitch).take(high).enumerate() {

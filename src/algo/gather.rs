@@ -2,7 +2,7 @@
 
 use crate::element::Element;
 use crate::problem::{Boundary, MAX_RANK};
-use crate::simd::{self, Isa, Plane, Rows};
+use crate::simd::{self, Isa, Plane, Planes, Rows};
 use crate::view::{View, advance};
 
 /// Along one axis: the positions `start`, `start + step`, … of the source, and how far apart they go.
@@ -61,57 +61,92 @@ impl<T: Element> Source<'_, T> {
         self.outside_is_constant() && self.view.at.strides()[2..].iter().all(|&stride| stride >= 0)
     }
 
-    /// Copies the block of channel `(n, c)` that `spans` tell; the last one's pitch is 1. Where the destination
-    /// `holds_outside` values at all places that lie outside the data, they are not written again.
+    /// Copies the blocks that `spans` tell of so many channels from a batch entry's `c` on, `pitch` apart in the
+    /// destination; the last span's pitch is 1. Where the destination `holds_outside` values at all places that lie
+    /// outside the data, they are not written again.
     pub(crate) fn copy(
         &self,
         isa: Isa,
-        at: (usize, usize),
+        (n, c, channels): (usize, usize, usize),
         spans: &[Span],
-        destination: &mut [T],
+        (destination, pitch): (&mut [T], usize),
         holds_outside: bool,
     ) {
         if !self.lies_in_rows() {
-            return self.gather(at, spans, destination, |x| x);
+            for (i, block) in destination.chunks_mut(pitch.max(1)).take(channels).enumerate() {
+                self.gather((n, c + i), spans, block, |x| x);
+            }
+            return;
         }
         let extents = &self.view.shape()[2..];
         if !holds_outside && spans.iter().zip(extents).any(|(span, &extent)| span.inside(extent) != (0, span.count)) {
-            destination.fill(self.outside());
+            let end = spans.iter().map(|span| span.count.saturating_sub(1) * span.pitch).sum::<usize>() + 1;
+            for block in destination.chunks_mut(pitch.max(1)).take(channels) {
+                block[..end].fill(self.outside());
+            }
         }
-        self.copy_inside(isa, at, spans, destination);
+        self.copy_inside(isa, (n, c, channels), spans, (destination, pitch));
     }
 
-    /// Copies, of the block that `spans` tell, what lies inside the data and leaves the rest as it is. The last axis'
-    /// pitch is 1, no stride is negative.
-    pub(crate) fn copy_inside(&self, isa: Isa, (n, c): (usize, usize), spans: &[Span], destination: &mut [T]) {
-        let rank = spans.len();
+    /// Copies, of the blocks that `spans` tell of so many channels, `pitch` apart in the destination, what lies inside
+    /// the data and leaves the rest as it is. The last axis' pitch is 1, no stride is negative.
+    pub(crate) fn copy_inside(
+        &self,
+        isa: Isa,
+        (n, c, channels): (usize, usize, usize),
+        spans: &[Span],
+        (destination, pitch): (&mut [T], usize),
+    ) {
+        // Channels first, then the spans' axes: counts, steps in the source, pitches in the destination.
         let (mut from, mut to) = (self.view.at.channel(n, c), 0);
-        let (mut counts, mut steps) = ([1; MAX_RANK], [0; MAX_RANK]);
+        let mut axes = [[1, 0, 0]; MAX_RANK + 1];
+        let backwards = self.view.at.strides()[1] < 0;
+        axes[0] = [channels, self.view.at.strides()[1].max(0) as usize, pitch];
         for (a, span) in spans.iter().enumerate() {
             let (low, high) = span.inside(self.view.shape()[2 + a]);
             if low >= high {
                 return;
             }
-            counts[a] = high - low;
-            steps[a] = self.view.at.step(a, span.step) as usize;
+            axes[a + 1] = [high - low, self.view.at.step(a, span.step) as usize, span.pitch];
             from += self.view.at.step(a, (span.start + (low * span.step) as isize) as usize);
             to += low * span.pitch;
         }
-        let (width, step) = (counts[rank - 1], steps[rank - 1]);
-        let (rows, pitch, stride) = match rank.checked_sub(2) {
-            Some(a) => (counts[a], spans[a].pitch, steps[a]),
-            None => (1, width, 0),
-        };
-        let outer = rank.saturating_sub(2);
-        let mut index = [0; MAX_RANK];
-        for _ in 0..counts[..outer].iter().product() {
-            let (mut source, mut place) = (from as usize, to);
-            for a in 0..outer {
-                source += index[a] * steps[a];
-                place += index[a] * spans[a].pitch;
+        if backwards && channels > 1 {
+            for i in 0..channels {
+                self.copy_inside(isa, (n, c + i, 1), spans, (&mut destination[i * pitch..], pitch));
             }
-            let out = Plane::of(&mut destination[place..], pitch, rows, width);
-            T::copy_rows(isa, Rows { source: &self.view.data[source..], pitch: stride, step, out });
+            return;
+        }
+        // Axes that leave no gaps between them are one.
+        let mut count = 1;
+        for a in 1..=spans.len() {
+            let ([outer, steps @ ..], [inner, others @ ..]) = (axes[count - 1], axes[a]);
+            if outer == 1 || steps == others.map(|step| step * inner) {
+                axes[count - 1] = [outer * inner, others[0], others[1]];
+            } else {
+                axes[count] = axes[a];
+                count += 1;
+            }
+        }
+        let axes = &axes[..count];
+        let counts: [usize; MAX_RANK + 1] = std::array::from_fn(|a| axes.get(a).map_or(1, |axis| axis[0]));
+        // A leaf's planes, rows and elements.
+        let [planes, rows, elements] = [3, 2, 1].map(|back| match count.checked_sub(back) {
+            Some(a) => axes[a],
+            None => [1, 0, 0],
+        });
+        let outer = count.saturating_sub(3);
+        let mut index = [0; MAX_RANK + 1];
+        for _ in 0..counts[..outer].iter().product() {
+            let place = |which: usize| (0..outer).map(|a| index[a] * axes[a][which]).sum::<usize>();
+            let (source, place) = (from as usize + place(1), to + place(2));
+            let shape = [planes[0], rows[0], elements[0]];
+            let pitch = if rows[0] > 1 { rows[2] } else { elements[0] };
+            let out = Planes::of(&mut destination[place..], shape, [planes[2], pitch]);
+            T::copy_rows(
+                isa,
+                Rows { source: &self.view.data[source..], steps: [planes[1], rows[1], elements[1]], out },
+            );
             advance(&mut index[..outer], &counts[..outer]);
         }
     }
@@ -143,7 +178,10 @@ impl<T: Element> Source<'_, T> {
             }
             let (rows, stride) = (counts[rank - 1], at.step(rank - 1, 1) as usize);
             let out = Plane::of(&mut destination[to * pitch..], pitch, rows, present);
-            T::copy_rows(isa, Rows { source: &self.view.data[from as usize..], pitch: stride, step: 1, out });
+            T::copy_rows(
+                isa,
+                Rows { source: &self.view.data[from as usize..], steps: [0, stride, 1], out: out.into() },
+            );
             advance(&mut index[..rank - 1], &counts[..rank - 1]);
         }
     }

@@ -243,7 +243,8 @@ impl Im2col {
                     Span { start: (start[a] * step) as isize + tap[a], step, count: count[a], pitch: pitches[a] }
                 });
                 for (n, part) in row[..columns].chunks_exact_mut(one).enumerate() {
-                    source.copy(*isa, (batch + n, group * lowered.inner + c), &spans[..rank], part, false);
+                    let at = (batch + n, group * lowered.inner + c, 1);
+                    source.copy(*isa, at, &spans[..rank], (part, one), false);
                 }
                 for (p, part) in row[..columns.next_multiple_of(*width)].chunks_exact(*width).enumerate() {
                     patches[(p * self.depth + k) * width..][..*width].copy_from_slice(part);

@@ -35,6 +35,9 @@ const ROWS: usize = 8;
 const SECONDS_A_TAP: f64 = 8.3e-12;
 const SECONDS_A_LOAD: f64 = 2.2e-11;
 
+/// Elements of the blocks of as many channels as are gathered and computed at once.
+const BATCH: usize = 4096;
+
 /// Seconds to write a result of four bytes and to read what it takes, beside the arithmetic.
 const SECONDS_A_RESULT: f64 = 0.15e-9;
 
@@ -73,6 +76,8 @@ pub(crate) struct Slide {
     lowered: Lowered,
     isa: Isa,
     channels: usize,
+    /// Channels of them whose blocks are gathered and computed at once.
+    batch: usize,
     phases: Vec<Windows>,
     needs: Needs,
 }
@@ -177,13 +182,15 @@ impl Slide {
         });
         // Enough items for many threads come first.
         let share = (tiles.saturating_mul(problem.batch).saturating_mul(lowered.groups) / 16).max(1);
+        let channels = few.min(share).clamp(1, lowered.groups);
+        let batch = if lowered.inner == 1 { (BATCH / block.max(1)).clamp(1, channels) } else { 1 };
         let needs = Needs {
             packed: Line::holding::<T>(packed),
             shared: Line::holding::<Column>(columns),
-            worker: Line::holding::<T>(block.saturating_add(T::lanes(isa)))
+            worker: Line::holding::<T>(block.saturating_mul(batch).saturating_add(T::lanes(isa)))
                 + Line::holding::<T>(ROWS.saturating_mul(width)),
         };
-        Ok(Self { isa, channels: few.min(share).clamp(1, lowered.groups), lowered, phases, needs })
+        Ok(Self { isa, channels, batch, lowered, phases, needs })
     }
 
     pub(crate) fn estimate<T: Element>(problem: &Problem, tile: &[usize]) -> Result<Estimate, String> {
@@ -339,10 +346,12 @@ struct Work<'a, T> {
     weights: &'a [T],
 }
 
-/// Some of a tile's results: those of the channel from `low` to `high` on each axis.
+/// Some of a tile's results: those of some channels from `low` to `high` on each axis.
 #[derive(Clone, Copy)]
 struct Part {
     channel: usize,
+    /// Channels from that one on.
+    count: usize,
     low: [usize; MAX_RANK],
     high: [usize; MAX_RANK],
 }
@@ -352,23 +361,28 @@ impl<T: Element> Work<'_, T> {
         let Self { slide, made, .. } = self;
         let rank = self.phase.len();
         let inner = slide.lowered.inner;
-        let block = simd::split::<T>(&mut scratch, made.block.channel * inner + T::lanes(slide.isa));
+        let block = simd::split::<T>(&mut scratch, made.block.channel * inner * slide.batch + T::lanes(slide.isa));
         let rows = simd::split::<T>(&mut scratch, ROWS * made.block.tile[rank - 1]);
-        let mut whole = Part { channel: 0, low: [0; MAX_RANK], high: [1; MAX_RANK] };
+        let mut whole = Part { channel: 0, count: 1, low: [0; MAX_RANK], high: [1; MAX_RANK] };
         for a in 0..rank {
             whole.low[a] = tile.start()[2 + a];
             whole.high[a] = whole.low[a] + tile.shape()[2 + a];
         }
-        let again = self.lying.is_none() && tile.shape()[1] > 1 && self.source.lies_in_rows();
-        if again {
-            block.fill(self.source.outside());
-        }
-        for channel in 0..tile.shape()[1] {
-            whole.channel = channel;
-            let Some(lying) = self.lying else {
+        let channels = tile.shape()[1];
+        let Some(lying) = self.lying else {
+            // The same places lie outside the data for every channel.
+            let again = channels > slide.batch && self.source.lies_in_rows();
+            if again {
+                block.fill(self.source.outside());
+            }
+            for channel in (0..channels).step_by(slide.batch) {
+                (whole.channel, whole.count) = (channel, slide.batch.min(channels - channel));
                 self.gathered(&mut tile, &whole, block, rows, again);
-                continue;
-            };
+            }
+            return;
+        };
+        for channel in 0..channels {
+            whole.channel = channel;
             let mut left = whole;
             for a in 0..rank {
                 let low = lying.inside[a].0.clamp(left.low[a], left.high[a]);
@@ -398,14 +412,10 @@ impl<T: Element> Work<'_, T> {
         }
         let count: [usize; MAX_RANK] = std::array::from_fn(|a| part.high[a] - part.low[a]);
         let (n, group) = (tile.start()[0], tile.start()[1] + part.channel);
-        for c in 0..inner {
-            let samples = &mut block[c * made.block.channel..(c + 1) * made.block.channel];
-            let at = (n, group * inner + c);
-            let place = [&part.low[..rank], &count[..rank]];
-            made.block.gather(slide.isa, source, phase, at, place, samples, again);
-        }
+        let (at, place) = ((n, group * inner, part.count * inner), [&part.low[..rank], &count[..rank]]);
+        made.block.gather(slide.isa, source, phase, at, place, block, again);
         let pitches: [usize; MAX_RANK] = std::array::from_fn(|a| made.block.axes.get(a).map_or(0, |b| b.pitch));
-        self.planes(tile, part, block, &pitches, &made.columns, rows);
+        self.planes(tile, part, (block, made.block.channel * inner), &pitches, &made.columns, rows);
     }
 
     /// Computes a part whose windows lie inside the data.
@@ -420,22 +430,23 @@ impl<T: Element> Work<'_, T> {
             let position = (part.low[a] * self.phase[a].step) as isize + lying.low[a];
             at += view.at.step(a, position as usize);
         }
-        self.planes(tile, part, &view.data[at as usize..], &lying.pitches, lying.columns, rows);
+        self.planes(tile, part, (&view.data[at as usize..], 0), &lying.pitches, lying.columns, rows);
     }
 
-    /// Computes a part, one plane of its last two axes after the other.
+    /// Computes a part, one plane of its last two axes after the other. A channel's samples lie `channel` behind the last
+    /// one's.
     fn planes(
         &self,
         tile: &mut TileMut<'_, T>,
         part: &Part,
-        source: &[T],
+        (source, channel): (&[T], usize),
         pitches: &[usize; MAX_RANK],
         columns: &[Column],
         rows: &mut [T],
     ) {
         let (rank, isa, terms) = (self.phase.len(), self.slide.isa, self.made.terms);
         let group = tile.start()[1] + part.channel;
-        let weights = &self.weights[group * terms..(group + 1) * terms];
+        let weights = &self.weights[group * terms..(group + part.count) * terms];
         let count: [usize; MAX_RANK] = std::array::from_fn(|a| part.high[a] - part.low[a]);
         let outer = rank.saturating_sub(2);
         let width = count[rank - 1];
@@ -455,14 +466,17 @@ impl<T: Element> Work<'_, T> {
                 base += plane[a] * pitches[a];
             }
             let source = &source[base..];
-            if let Some(out) = tile.plane(&index[..2 + rank], height, width) {
-                T::slide(isa, Sliding { source, pitch, columns, weights, out });
+            let shape = [part.count, height, width];
+            if let Some(out) = tile.planes(&index[..2 + rank], shape) {
+                T::slide(isa, Sliding { source, channel, pitch, columns, weights, out });
             } else {
-                for y in (0..height).step_by(ROWS) {
+                for (c, y) in (0..part.count).flat_map(|c| (0..height).step_by(ROWS).map(move |y| (c, y))) {
                     let some = ROWS.min(height - y);
-                    let out = Plane::of(rows, width, some, width);
-                    T::slide(isa, Sliding { source: &source[y * pitch..], pitch, columns, weights, out });
+                    let (source, weights) = (&source[c * channel + y * pitch..], &weights[c * terms..][..terms]);
+                    let out = Plane::of(rows, width, some, width).into();
+                    T::slide(isa, Sliding { source, channel, pitch, columns, weights, out });
                     let mut at = index;
+                    at[1] += c;
                     for (i, row) in rows.chunks_exact(width).take(some).enumerate() {
                         if rank > 1 {
                             at[rank] = index[rank] + y + i;

@@ -25,14 +25,21 @@ unsafe impl bytemuck::Pod for Line {}
 
 /// Asks for what will be read soon to be brought to the second cache.
 pub(crate) fn prefetch<T>(data: &[T]) {
+    let first = data.as_ptr().cast::<u8>();
+    (0..size_of_val(data)).step_by(Line::BYTES).for_each(|at| prefetch_line(first.wrapping_add(at)));
+}
+
+/// Asks for the line of an address, which need not be valid, to be brought to the second cache.
+#[inline(always)]
+pub(super) fn prefetch_line(address: *const u8) {
     #[cfg(target_arch = "x86_64")]
-    for at in (0..size_of_val(data)).step_by(Line::BYTES) {
+    {
         use core::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
         // SAFETY: a prefetch reads nothing, and its instruction is part of the baseline.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(data.as_ptr().cast::<i8>().wrapping_add(at)) };
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = data;
+    let _ = address;
 }
 
 /// The elements of `T` in some lines: all of them, the last line's tail included.

@@ -54,7 +54,7 @@ pub(crate) use outer::Outer;
 pub(crate) use scan::{Levels, all_finite, levels};
 pub use sliding::Slide;
 pub(crate) use sliding::{Column, Rows, Sliding};
-pub(crate) use tiles::{Plane, TileMut, Workers};
+pub(crate) use tiles::{Plane, Planes, TileMut, Workers};
 #[cfg(feature = "nn")]
 pub(crate) use vectorised::vectorised;
 pub(crate) use winograd::{Map, Pass};

@@ -17,7 +17,8 @@
 use num_complex::Complex;
 
 use super::Isa;
-use super::tiles::Plane;
+use super::memory::{Line, prefetch_line};
+use super::tiles::{Plane, Planes};
 use super::vector::Vector;
 
 /// Where a column of taps finds the samples of the first result, and its height.
@@ -27,22 +28,23 @@ pub(crate) type Column = [usize; 2];
 pub struct Sliding<'a, T> {
     /// Register loads may go on behind the last column of a narrow block, so it reaches one register far at least.
     pub(crate) source: &'a [T],
+    /// From one channel of the source to the next.
+    pub(crate) channel: usize,
     /// From one row of the source to the next.
     pub(crate) pitch: usize,
     pub(crate) columns: &'a [Column],
-    /// The weights of one column after the other.
+    /// The weights of one column after the other, for one channel after the other.
     pub(crate) weights: &'a [T],
-    pub(crate) out: Plane<'a, T>,
+    /// A plane for each channel.
+    pub(crate) out: Planes<'a, T>,
 }
 
 /// The arguments of a copy of rows.
 pub struct Rows<'a, T> {
     pub(crate) source: &'a [T],
-    /// From one row of the source to the next.
-    pub(crate) pitch: usize,
-    /// From one element of a row of the source to the next.
-    pub(crate) step: usize,
-    pub(crate) out: Plane<'a, T>,
+    /// From one plane of the source to the next, from row to row, and from element to element.
+    pub(crate) steps: [usize; 3],
+    pub(crate) out: Planes<'a, T>,
 }
 
 /// The leaves for sliding windows of an element type.
@@ -78,9 +80,10 @@ slides! {
 impl<T> Sliding<'_, T> {
     /// Everything that the loops take on trust.
     fn check(&self, lanes: usize) {
-        let (rows, width) = (self.out.rows, self.out.width);
-        assert!(rows > 0 && width > 0, "there are results");
+        let ([rows, width], channels) = (self.out.shape(), self.out.count);
+        assert!(channels > 0 && rows > 0 && width > 0, "there are results");
         let reach = (rows - 1).saturating_mul(self.pitch).saturating_add(width.max(lanes));
+        let reach = (channels - 1).saturating_mul(self.channel).saturating_add(reach);
         let mut weights = 0usize;
         for &[offset, height] in self.columns {
             assert!(height > 0, "a column has taps");
@@ -88,33 +91,65 @@ impl<T> Sliding<'_, T> {
             let end = (height - 1).saturating_mul(self.pitch).saturating_add(offset).saturating_add(reach);
             assert!(end <= self.source.len(), "the source reaches as far as the columns");
         }
-        assert!(weights == self.weights.len(), "a weight for each tap");
+        assert!(weights * channels == self.weights.len(), "a weight for each tap");
     }
 }
 
 impl<T> Rows<'_, T> {
     /// Everything that the loops take on trust.
     fn check(&self) {
-        let (rows, width) = (self.out.rows, self.out.width);
-        assert!(rows > 0 && width > 0, "there are rows");
-        let last = (width - 1).saturating_mul(self.step);
-        let end = (rows - 1).saturating_mul(self.pitch).saturating_add(last);
+        let ([rows, width], planes) = (self.out.shape(), self.out.count);
+        assert!(planes > 0 && rows > 0 && width > 0, "there are rows");
+        let last = |count: usize, step: usize| (count - 1).saturating_mul(step);
+        let [plane, pitch, step] = self.steps;
+        let end = last(planes, plane).saturating_add(last(rows, pitch)).saturating_add(last(width, step));
         assert!(end < self.source.len(), "the source has all rows");
     }
 }
 
-/// All blocks of a plane on a machine with `REGISTERS` of them.
+/// All channels on a machine with `REGISTERS` registers.
 ///
 /// # Safety
 /// The call has been [checked](Sliding::check), and the machine has `V`'s instruction set.
 #[inline(always)]
 unsafe fn slide<V: Vector, const REGISTERS: usize>(call: Sliding<'_, V::Lane>) {
+    let taps = call.weights.len() / call.out.count;
+    for channel in 0..call.out.count {
+        // SAFETY: `check` has seen that every channel has its weights and its samples.
+        unsafe {
+            let one = Channel {
+                source: call.source.as_ptr().add(channel * call.channel),
+                pitch: call.pitch,
+                columns: call.columns,
+                weights: call.weights.as_ptr().add(channel * taps),
+                out: call.out.plane(channel),
+            };
+            each_block::<V, REGISTERS>(&one);
+        }
+    }
+}
+
+/// One channel of a call.
+struct Channel<'a, T> {
+    source: *const T,
+    pitch: usize,
+    columns: &'a [Column],
+    weights: *const T,
+    out: Plane<'a, T>,
+}
+
+/// All blocks of a channel.
+///
+/// # Safety
+/// As [`slide`].
+#[inline(always)]
+unsafe fn each_block<V: Vector, const REGISTERS: usize>(call: &Channel<'_, V::Lane>) {
     let (rows, width, l) = (call.out.rows, call.out.width, V::LANES);
     // SAFETY: every block lies within the plane, or is narrower than a register and told so.
     unsafe {
         if rows < 4 {
             for y in 0..rows {
-                line::<V>(&call, y);
+                line::<V>(call, y);
             }
             return;
         }
@@ -124,20 +159,20 @@ unsafe fn slide<V: Vector, const REGISTERS: usize>(call: Sliding<'_, V::Lane>) {
             let mut x = 0;
             if REGISTERS == 32 {
                 while x + 4 * l <= width {
-                    block::<V, 4, 4>(&call, y, x, 4 * l);
+                    block::<V, 4, 4>(call, y, x, 4 * l);
                     x += 4 * l;
                 }
                 if width - x > 2 * l && width >= 4 * l {
-                    block::<V, 4, 4>(&call, y, width - 4 * l, 4 * l);
+                    block::<V, 4, 4>(call, y, width - 4 * l, 4 * l);
                     x = width;
                 }
             }
             while x + 2 * l <= width {
-                block::<V, 4, 2>(&call, y, x, 2 * l);
+                block::<V, 4, 2>(call, y, x, 2 * l);
                 x += 2 * l;
             }
             if width - x > l && width >= 2 * l {
-                block::<V, 4, 2>(&call, y, width - 2 * l, 2 * l);
+                block::<V, 4, 2>(call, y, width - 2 * l, 2 * l);
                 x = width;
             }
             tail = x;
@@ -148,11 +183,11 @@ unsafe fn slide<V: Vector, const REGISTERS: usize>(call: Sliding<'_, V::Lane>) {
             let count = l.min(width - x);
             if rows >= 8 {
                 for y in (0..rows).step_by(8) {
-                    block::<V, 8, 1>(&call, y.min(rows - 8), x, count);
+                    block::<V, 8, 1>(call, y.min(rows - 8), x, count);
                 }
             } else {
                 for y in (0..rows).step_by(4) {
-                    block::<V, 4, 1>(&call, y.min(rows - 4), x, count);
+                    block::<V, 4, 1>(call, y.min(rows - 4), x, count);
                 }
             }
             tail += l;
@@ -165,7 +200,7 @@ unsafe fn slide<V: Vector, const REGISTERS: usize>(call: Sliding<'_, V::Lane>) {
 /// # Safety
 /// As [`slide`]; there is such a row.
 #[inline(always)]
-unsafe fn line<V: Vector>(call: &Sliding<'_, V::Lane>, y: usize) {
+unsafe fn line<V: Vector>(call: &Channel<'_, V::Lane>, y: usize) {
     let (width, l) = (call.out.width, V::LANES);
     let mut x = 0;
     // SAFETY: every block lies within the row, or is narrower than a register and told so.
@@ -193,7 +228,7 @@ unsafe fn line<V: Vector>(call: &Sliding<'_, V::Lane>, y: usize) {
 /// plane narrower than one, where `x` is 0 and `N` is 1.
 #[inline(always)]
 unsafe fn block<V: Vector, const M: usize, const N: usize>(
-    call: &Sliding<'_, V::Lane>,
+    call: &Channel<'_, V::Lane>,
     y: usize,
     x: usize,
     count: usize,
@@ -202,8 +237,8 @@ unsafe fn block<V: Vector, const M: usize, const N: usize>(
     // SAFETY: `check` has seen that for every column, all its rows from the plane's first to its last and a register's
     // width at least lie within the source, and that there are as many weights as taps.
     unsafe {
-        let source = call.source.as_ptr().add(y * pitch + x);
-        let mut weights = call.weights.as_ptr();
+        let source = call.source.add(y * pitch + x);
+        let mut weights = call.weights;
         let mut sums = [[V::zero(); N]; M];
         for &[offset, height] in call.columns {
             let from = source.add(offset);
@@ -333,21 +368,73 @@ unsafe fn meet<V: Vector, const N: usize>(samples: &[V; N], weight: V::Lane, sum
     }
 }
 
+/// Bytes of rows that are asked for before they are copied: a jump from row to row is no stream to the machine.
+const AHEAD: usize = 4096;
+
 /// # Safety
 /// The call has been [checked](Rows::check), and the machine has `V`'s instruction set.
 #[inline(always)]
 unsafe fn copy_rows<V: Vector>(call: Rows<'_, V::Lane>) {
-    let Rows { pitch, step, .. } = call;
-    let width = call.out.width;
-    for y in 0..call.out.rows {
-        // SAFETY: `check` has seen that every row lies within the source; the plane holds them all.
+    // SAFETY: the caller's promise is the callees'.
+    unsafe {
+        match call.steps[2] {
+            1 if call.out.shape()[1] <= V::LANES => copy_narrow::<V>(call),
+            1 => copy_planes::<V, 1>(call),
+            2 => copy_planes::<V, 2>(call),
+            4 => copy_planes::<V, 4>(call),
+            _ => copy_planes::<V, 0>(call),
+        }
+    }
+}
+
+/// Rows no wider than a register.
+///
+/// # Safety
+/// As [`copy_rows`].
+#[inline(always)]
+unsafe fn copy_narrow<V: Vector>(call: Rows<'_, V::Lane>) {
+    let [plane, pitch, _] = call.steps;
+    let [rows, width] = call.out.shape();
+    for i in 0..call.out.count {
+        // SAFETY: `check` has seen that every row of every plane lies within the source; `out` holds them all.
         unsafe {
-            let (from, to) = (call.source.as_ptr().add(y * pitch), call.out.row(y));
-            match step {
-                1 => copy_row::<V, 1>(from, to, width),
-                2 => copy_row::<V, 2>(from, to, width),
-                4 => copy_row::<V, 4>(from, to, width),
-                _ => (0..width).for_each(|x| *to.add(x) = *from.add(x * step)),
+            let (from, out) = (call.source.as_ptr().add(i * plane), call.out.plane(i));
+            for y in 0..rows {
+                V::load_first(from.add(y * pitch), width).store_first(out.row(y), width);
+            }
+        }
+    }
+}
+
+/// Every `STEP`th element of rows, for any step where that is 0.
+///
+/// # Safety
+/// As [`copy_rows`].
+#[inline(always)]
+unsafe fn copy_planes<V: Vector, const STEP: usize>(call: Rows<'_, V::Lane>) {
+    let [plane, pitch, step] = call.steps;
+    let [rows, width] = call.out.shape();
+    let bytes = width * step * size_of::<V::Lane>();
+    // The row that is asked for. Behind the last plane lies what the next call will want, more likely than not.
+    let ahead = AHEAD / bytes.max(Line::BYTES);
+    let [mut next, mut at] = [ahead / rows, ahead % rows];
+    for i in 0..call.out.count {
+        // SAFETY: `check` has seen that every row of every plane lies within the source; `out` holds them all.
+        unsafe {
+            let (source, out) = (call.source.as_ptr().add(i * plane), call.out.plane(i));
+            for y in 0..rows {
+                let (from, to) = (source.add(y * pitch), out.row(y));
+                let wanted = call.source.as_ptr().wrapping_add(next * plane + at * pitch).cast::<u8>();
+                (0..bytes).step_by(Line::BYTES).for_each(|at| prefetch_line(wanted.wrapping_add(at)));
+                at += 1;
+                if at == rows {
+                    (next, at) = (next + 1, 0);
+                }
+                if STEP == 0 {
+                    (0..width).for_each(|x| *to.add(x) = *from.add(x * step));
+                } else {
+                    copy_row::<V, STEP>(from, to, width);
+                }
             }
         }
     }
@@ -438,25 +525,28 @@ mod tests {
             let lanes = T::lanes(isa);
             let tallest = heights.iter().copied().max().unwrap_or(1);
             let pitch = width.max(lanes) + heights.len() + 1;
-            let source = integers((rows + tallest) * pitch, T::from_f64);
-            let weights = integers(heights.iter().sum(), T::from_f64);
+            // Two channels, of the second other samples and other weights.
+            let (channel, taps) = ((rows + tallest) * pitch, heights.iter().sum::<usize>());
+            let source = integers(2 * channel, T::from_f64);
+            let weights = integers(2 * taps, T::from_f64);
             let columns: Vec<Column> = heights.iter().enumerate().map(|(i, &h)| [i, h]).collect();
             let mark = T::from_f64(1e6);
-            let mut out = vec![mark; rows * (width + 3)];
-            let plane = Plane::of(&mut out, width + 3, rows, width);
-            T::slide(isa, Sliding { source: &source, pitch, columns: &columns, weights: &weights, out: plane });
-            for y in 0..rows {
-                for x in 0..width + 3 {
-                    let mut sum = T::default();
-                    let mut taps = weights.iter();
-                    for &[offset, height] in &columns {
-                        for (k, &w) in taps.by_ref().take(height).enumerate() {
-                            sum += w * source[offset + (y + k) * pitch + x.min(width - 1)];
-                        }
+            let (out_pitch, plane) = (width + 3, rows * (width + 3) + 1);
+            let mut out = vec![mark; 2 * plane];
+            let planes = Planes::of(&mut out, [2, rows, width], [plane, out_pitch]);
+            let call = Sliding { source: &source, channel, pitch, columns: &columns, weights: &weights, out: planes };
+            T::slide(isa, call);
+            for (i, &result) in out.iter().enumerate() {
+                let (c, y, x) = (i / plane, i % plane / out_pitch, i % plane % out_pitch);
+                let mut sum = T::default();
+                let mut taps = weights[c * taps..].iter();
+                for &[offset, height] in &columns {
+                    for (k, &w) in taps.by_ref().take(height).enumerate() {
+                        sum += w * source[c * channel + offset + (y.min(rows - 1) + k) * pitch + x.min(width - 1)];
                     }
-                    let expected = if x < width { sum } else { mark };
-                    assert_eq!(out[y * (width + 3) + x], expected, "{isa:?} {rows}x{width} {heights:?} at {y}, {x}");
                 }
+                let expected = if y < rows && x < width { sum } else { mark };
+                assert_eq!(result, expected, "{isa:?} {rows}x{width} {heights:?} at {c}, {y}, {x}");
             }
         }
     }
@@ -493,10 +583,17 @@ mod tests {
             let mut out = vec![0.0; 4 * 16];
             // The results' windows begin in the second row.
             let columns = [[40, 3], [80, 1]];
-            let out_plane = Plane::of(&mut out, 16, 4, 16);
+            let out_plane = Plane::of(&mut out, 16, 4, 16).into();
             T::slide(
                 isa,
-                Sliding { source: &source, pitch: 40, columns: &columns, weights: &[1.0; 4], out: out_plane },
+                Sliding {
+                    source: &source,
+                    channel: 0,
+                    pitch: 40,
+                    columns: &columns,
+                    weights: &[1.0; 4],
+                    out: out_plane,
+                },
             );
             assert_eq!(out, [4.0; 64], "{isa:?}");
         }
@@ -510,8 +607,9 @@ mod tests {
                 let pitch = width * step + 1;
                 let source: Vec<T> = (1..=3 * pitch + (width - 1) * step + 1).map(&number).collect();
                 let mut out = vec![number(0); 4 * 75];
-                let plane = Plane::of(&mut out, 75, 4, width);
-                T::copy_rows(isa, Rows { source: &source, pitch, step, out: plane });
+                // Two planes of two rows, one behind the other.
+                let out_planes = Planes::of(&mut out, [2, 2, width], [150, 75]);
+                T::copy_rows(isa, Rows { source: &source, steps: [2 * pitch, pitch, step], out: out_planes });
                 for (i, &y) in out.iter().enumerate() {
                     let (row, x) = (i / 75, i % 75);
                     let expected = if x < width { source[row * pitch + x * step] } else { number(0) };
@@ -535,10 +633,10 @@ mod tests {
     #[should_panic(expected = "the source reaches as far as the columns")]
     fn a_short_source_is_refused() {
         let mut out = vec![0.0f32; 64];
-        let plane = Plane::of(&mut out, 16, 4, 16);
+        let plane = Plane::of(&mut out, 16, 4, 16).into();
         f32::slide(
             Isa::detect(),
-            Sliding { source: &[0.0; 70], pitch: 16, columns: &[[0, 2]], weights: &[1.0; 2], out: plane },
+            Sliding { source: &[0.0; 70], channel: 0, pitch: 16, columns: &[[0, 2]], weights: &[1.0; 2], out: plane },
         );
     }
 }

@@ -179,6 +179,13 @@ impl<T: Copy> TileMut<'_, T> {
         Some(Plane { data, pitch: self.strides[axes - 2], rows, width, lifetime: PhantomData })
     }
 
+    /// As [`plane`](Self::plane), of `count` channels from the index' on.
+    pub(crate) fn planes(&mut self, index: &[usize], [count, rows, width]: [usize; 3]) -> Option<Planes<'_, T>> {
+        assert!(count > 0 && index[1] + count <= self.shape[1], "channels outside their tile");
+        let step = self.strides[1];
+        Some(Planes { first: self.plane(index, rows, width)?, step, count })
+    }
+
     /// The first `width` of the second axis at `count` places of the last from `index` on, as rows; `None` where the
     /// second axis is not contiguous, or the last runs backwards.
     pub(crate) fn pixels(&mut self, index: &[usize], count: usize, width: usize) -> Option<Plane<'_, T>> {
@@ -259,6 +266,44 @@ pub(crate) struct Plane<'a, T> {
     pub(super) rows: usize,
     pub(super) width: usize,
     lifetime: PhantomData<&'a mut T>,
+}
+
+/// Planes of one shape at equal distances, which nobody else reads or writes.
+pub(crate) struct Planes<'a, T> {
+    first: Plane<'a, T>,
+    step: isize,
+    pub(super) count: usize,
+}
+
+impl<'a, T> From<Plane<'a, T>> for Planes<'a, T> {
+    fn from(first: Plane<'a, T>) -> Self {
+        Self { first, step: 0, count: 1 }
+    }
+}
+
+impl<'a, T> Planes<'a, T> {
+    /// `count` planes of a slice, `step` apart, of as many `rows`, `pitch` apart.
+    pub(crate) fn of(data: &'a mut [T], [count, rows, width]: [usize; 3], [step, pitch]: [usize; 2]) -> Self {
+        let end = rows.saturating_sub(1).saturating_mul(pitch).saturating_add(width);
+        assert!(count <= 1 || end <= step, "planes do not overlap");
+        assert!(count.saturating_sub(1).saturating_mul(step).saturating_add(end) <= data.len(), "the slice holds all");
+        Self { first: Plane::of(data, pitch, rows, width), step: step as isize, count }
+    }
+
+    /// Rows and width of each.
+    pub(super) fn shape(&self) -> [usize; 2] {
+        [self.first.rows, self.first.width]
+    }
+
+    /// # Safety
+    /// There is such a plane.
+    #[inline(always)]
+    pub(super) unsafe fn plane(&self, i: usize) -> Plane<'_, T> {
+        let Plane { pitch, rows, width, .. } = self.first;
+        // SAFETY: the plane lies within the array, as who made the planes has checked.
+        let data = unsafe { self.first.data.offset(i as isize * self.step) };
+        Plane { data, pitch, rows, width, lifetime: PhantomData }
+    }
 }
 
 impl<'a, T> Plane<'a, T> {

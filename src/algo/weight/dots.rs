@@ -150,7 +150,7 @@ impl WeightDots {
             let at = self.boxes.get(index);
             let count = &at.count[..rank];
             let place = [&at.start[..rank], count];
-            self.block.block.gather(self.isa, input, &self.phase, (at.n, channel), place, block, false);
+            self.block.block.gather(self.isa, input, &self.phase, (at.n, channel, 1), place, block, false);
             if !p.conjugate && T::DTYPE.is_complex() {
                 block.iter_mut().for_each(|x| *x = x.conj());
             }
@@ -170,7 +170,8 @@ impl WeightDots {
             for first in (0..channels).step_by(GATHERED) {
                 let present = GATHERED.min(channels - first);
                 for (m, to) in gathered.chunks_exact_mut(outputs).take(present).enumerate() {
-                    gradient.copy(self.isa, (at.n, outer + first + m), &spans[..rank], to, false);
+                    let from = (at.n, outer + first + m, 1);
+                    gradient.copy(self.isa, from, &spans[..rank], (&mut *to, outputs), false);
                     if p.conjugate && T::DTYPE.is_complex() {
                         to.iter_mut().for_each(|g| *g = g.conj());
                     }

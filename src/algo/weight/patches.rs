@@ -286,7 +286,7 @@ impl WeightPatches {
                     interleave(*isa, panel, *rows, present, &gradient.view.data[from..], stride);
                 } else {
                     pack(*isa, panel, *rows, present, gathered, |r, row| {
-                        gradient.copy(*isa, (at.n, outer + m + r), &spans[..rank], row, false);
+                        gradient.copy(*isa, (at.n, outer + m + r, 1), &spans[..rank], (&mut *row, pixels), false);
                         conjugate(row, p.conjugate);
                     });
                 }
@@ -311,10 +311,10 @@ impl WeightPatches {
                                 (tap[a], t) = (t % kernel[a], t / kernel[a]);
                             }
                             let spans = self.spans(&at.start, &at.count, Some(&tap));
-                            input.copy(*isa, (at.n, first + c), &spans[..rank], row, false);
+                            input.copy(*isa, (at.n, first + c, 1), &spans[..rank], (&mut *row, pixels), false);
                         }
                         Columns::Shifted { phase, block } => {
-                            let from = (at.n, first + column + r);
+                            let from = (at.n, first + column + r, 1);
                             let place = [&at.start[..rank], &at.count[..rank]];
                             block.block.gather(*isa, input, phase, from, place, row, false);
                         }

@@ -251,7 +251,8 @@ pub(super) fn stage<T: Element>(
             if !inside {
                 row.fill(source.outside());
             }
-            source.copy_inside(isa, (entry, channel + c), spans, row);
+            let pitch = row.len();
+            source.copy_inside(isa, (entry, channel + c, 1), spans, (row, pitch));
         } else {
             source.gather((entry, channel + c), spans, row, map);
         }
