@@ -58,6 +58,12 @@ struct Run {
 /// What one phase has made of it.
 #[derive(Debug)]
 struct Windows {
+    /// The phase with every sample of a row for what the leaf steps over itself.
+    unit: Phase,
+    /// Samples of a block's row from one result to the next.
+    step: usize,
+    /// Results a tile, an axis.
+    tile: Vec<usize>,
     block: Block,
     runs: Vec<Run>,
     /// The columns of taps in a block, for one channel after the other.
@@ -144,17 +150,26 @@ fn each_column(phase: &Phase, runs: &[Run], mut visit: impl FnMut(&[Tap], &Run))
 
 impl Windows {
     fn new(phase: &Phase, tile: &[usize], inner: usize, packed: usize) -> Result<Self, String> {
-        let (block, runs) = (Block::new(phase, tile, inner)?, runs(phase));
+        let tile: Vec<usize> = phase.iter().zip(tile).map(|(a, &n)| n.min(a.count)).collect();
+        let (mut unit, mut extent, mut step) = (phase.clone(), tile.clone(), 1);
+        if let (Some(axis), Some(last)) = (unit.last_mut(), extent.last_mut())
+            && axis.step == 2
+        {
+            step = std::mem::replace(&mut axis.step, 1);
+            *last = (*last - 1) * step + 1;
+            axis.count = axis.count.saturating_sub(1) * step + 1;
+        }
+        let (block, runs) = (Block::new(&unit, &extent, inner)?, runs(phase));
         let mut columns = Vec::new();
         each_column(phase, &runs, |taps, run| {
-            columns.push([block.place(phase, taps.iter().map(|t| t.offset)), run.taps.len()]);
+            columns.push([block.place(&unit, taps.iter().map(|t| t.offset)), run.taps.len()]);
         });
         let terms = inner * columns.iter().map(|c| c[1]).sum::<usize>();
         let one = columns.len();
         for i in one..one * inner {
             columns.push([columns[i - one][0] + block.channel, columns[i - one][1]]);
         }
-        Ok(Self { block, runs, columns, inner, terms, packed })
+        Ok(Self { unit, step, tile, block, runs, columns, inner, terms, packed })
     }
 }
 
@@ -169,16 +184,16 @@ impl Slide {
             let made = Windows::new(phase, tile, lowered.inner, packed)?;
             packed = packed.saturating_add(lowered.groups.saturating_mul(made.terms).next_multiple_of(64));
             block = block.max(made.block.channel * lowered.inner);
-            width = made.block.tile.iter().copied().last().unwrap_or(1).max(width);
+            width = made.tile.iter().copied().last().unwrap_or(1).max(width);
             if made.columns.len() <= FEW {
                 columns = made.columns.len().max(columns);
             }
             phases.push(made);
         }
-        let results = |made: &Windows| made.block.tile.iter().product::<usize>().max(1);
+        let results = |made: &Windows| made.tile.iter().product::<usize>().max(1);
         let few = phases.first().map_or(1, |made| RESULTS / results(made));
         let tiles = lowered.phases.first().zip(phases.first()).map_or(1, |(phase, made)| {
-            phase.iter().zip(&made.block.tile).map(|(a, &n)| a.count.div_ceil(n)).product::<usize>()
+            phase.iter().zip(&made.tile).map(|(a, &n)| a.count.div_ceil(n)).product::<usize>()
         });
         // Enough items for many threads come first.
         let share = (tiles.saturating_mul(problem.batch).saturating_mul(lowered.groups) / 16).max(1);
@@ -187,7 +202,7 @@ impl Slide {
         let needs = Needs {
             packed: Line::holding::<T>(packed),
             shared: Line::holding::<Column>(columns),
-            worker: Line::holding::<T>(block.saturating_mul(batch).saturating_add(T::lanes(isa)))
+            worker: Line::holding::<T>(block.saturating_mul(batch).saturating_add(2 * T::lanes(isa)))
                 + Line::holding::<T>(ROWS.saturating_mul(width)),
         };
         Ok(Self { isa, channels, batch, lowered, phases, needs })
@@ -199,22 +214,22 @@ impl Slide {
         let (mut seconds, lanes) = (0.3e-6, T::lanes(this.isa));
         let bytes = T::DTYPE.size() as f64 / 4.0;
         for (phase, made) in lowered.phases.iter().zip(&this.phases) {
-            let tiles: f64 = phase.iter().zip(&made.block.tile).map(|(a, &n)| a.count.div_ceil(n) as f64).product();
+            let tiles: f64 = phase.iter().zip(&made.tile).map(|(a, &n)| a.count.div_ceil(n) as f64).product();
             let items = tiles * (problem.batch * lowered.groups) as f64;
-            let (rank, results) = (phase.len(), made.block.tile.iter().product::<usize>() as f64);
-            let width = made.block.tile[rank - 1];
-            let rows = if rank > 1 { made.block.tile[rank - 2] } else { 1 };
+            let (rank, results) = (phase.len(), made.tile.iter().product::<usize>() as f64);
+            let width = made.tile[rank - 1];
+            let rows = if rank > 1 { made.tile[rank - 2] } else { 1 };
             let computed = results / width as f64 * width.next_multiple_of(lanes) as f64;
             let loads: f64 = made
                 .columns
                 .iter()
                 .map(|&[_, height]| if rows < 4 { height as f64 } else { (height + 3) as f64 / 4.0 })
                 .sum();
-            let sums = (made.terms as f64 * SECONDS_A_TAP).max(loads * SECONDS_A_LOAD);
+            let sums = (made.terms as f64 * SECONDS_A_TAP).max(loads * made.step as f64 * SECONDS_A_LOAD);
             let sums = computed * sums * slower::<T>(this.isa);
             let in_place = phase[rank - 1].step == 1 && width >= WIDE && made.span(phase) <= SPAN;
             let gathered = if in_place { 0.0 } else { (made.block.channel * lowered.inner) as f64 };
-            let sample = if phase[rank - 1].step == 1 { SECONDS_A_SAMPLE.0 } else { SECONDS_A_SAMPLE.1 };
+            let sample = if made.unit[rank - 1].step == 1 { SECONDS_A_SAMPLE.0 } else { SECONDS_A_SAMPLE.1 };
             let moved = results * SECONDS_A_RESULT + gathered * sample;
             seconds += items * (sums + moved * bytes + SECONDS_A_TILE);
         }
@@ -325,7 +340,7 @@ impl<T: Element> Execute<T> for Slide {
             let out = call.out.every(phase.iter().map(|a| (a.first, a.every, a.count)));
             let mut tile = [1; MAX_AXES];
             tile[1] = self.channels;
-            tile[2..2 + phase.len()].copy_from_slice(&made.block.tile);
+            tile[2..2 + phase.len()].copy_from_slice(&made.tile);
             let lying = made.lying(phase, &source, simd::elements_mut(call.shared));
             let weights = &packed[made.packed..];
             call.workers.tiles(out, &tile[..2 + phase.len()], |tile, scratch| {
@@ -361,8 +376,8 @@ impl<T: Element> Work<'_, T> {
         let Self { slide, made, .. } = self;
         let rank = self.phase.len();
         let inner = slide.lowered.inner;
-        let block = simd::split::<T>(&mut scratch, made.block.channel * inner * slide.batch + T::lanes(slide.isa));
-        let rows = simd::split::<T>(&mut scratch, ROWS * made.block.tile[rank - 1]);
+        let block = simd::split::<T>(&mut scratch, made.block.channel * inner * slide.batch + 2 * T::lanes(slide.isa));
+        let rows = simd::split::<T>(&mut scratch, ROWS * made.tile[rank - 1]);
         let mut whole = Part { channel: 0, count: 1, low: [0; MAX_RANK], high: [1; MAX_RANK] };
         for a in 0..rank {
             whole.low[a] = tile.start()[2 + a];
@@ -405,17 +420,35 @@ impl<T: Element> Work<'_, T> {
 
     /// Computes a part from a block that is gathered for it, `again` where one of the same part has been.
     fn gathered(&self, tile: &mut TileMut<'_, T>, part: &Part, block: &mut [T], rows: &mut [T], again: bool) {
-        let Self { slide, phase, made, source, .. } = self;
-        let (rank, inner) = (phase.len(), slide.lowered.inner);
+        let Self { slide, made, source, .. } = self;
+        let (rank, inner) = (self.phase.len(), slide.lowered.inner);
         if (0..rank).any(|a| part.low[a] >= part.high[a]) {
             return;
         }
         let count: [usize; MAX_RANK] = std::array::from_fn(|a| part.high[a] - part.low[a]);
         let (n, group) = (tile.start()[0], tile.start()[1] + part.channel);
-        let (at, place) = ((n, group * inner, part.count * inner), [&part.low[..rank], &count[..rank]]);
-        made.block.gather(slide.isa, source, phase, at, place, block, again);
+        let at = (n, group * inner, part.count * inner);
+        let (mut start, mut extent) = (part.low, count);
+        (start[rank - 1], extent[rank - 1]) = (start[rank - 1] * made.step, (extent[rank - 1] - 1) * made.step + 1);
+        let place = [&start[..rank], &extent[..rank]];
+        made.block.gather(slide.isa, source, &made.unit, at, place, block, again);
         let pitches: [usize; MAX_RANK] = std::array::from_fn(|a| made.block.axes.get(a).map_or(0, |b| b.pitch));
-        self.planes(tile, part, (block, made.block.channel * inner), &pitches, &made.columns, rows);
+        let next = self.next(tile, part);
+        self.planes(tile, part, (block, made.block.channel * inner, next), &pitches, &made.columns, rows);
+    }
+
+    /// The samples of the channels behind a part's, if it has whole channels that lie one behind the other.
+    fn next(&self, tile: &TileMut<'_, T>, part: &Part) -> &[T] {
+        let (view, count) = (&self.source.view, part.count * self.slide.lowered.inner);
+        let whole =
+            self.phase.iter().zip(part.low.iter().zip(&part.high)).all(|(a, (&low, &high))| high - low == a.count);
+        let each = view.shape()[2..].iter().product::<usize>();
+        if !whole || view.at.strides()[1] != each as isize {
+            return &[];
+        }
+        let first = (tile.start()[1] + part.channel) * self.slide.lowered.inner;
+        let from = view.at.channel(tile.start()[0], first) as usize + count * each;
+        view.data.get(from..from + count * each).unwrap_or_default()
     }
 
     /// Computes a part whose windows lie inside the data.
@@ -430,7 +463,7 @@ impl<T: Element> Work<'_, T> {
             let position = (part.low[a] * self.phase[a].step) as isize + lying.low[a];
             at += view.at.step(a, position as usize);
         }
-        self.planes(tile, part, (&view.data[at as usize..], 0), &lying.pitches, lying.columns, rows);
+        self.planes(tile, part, (&view.data[at as usize..], 0, &[]), &lying.pitches, lying.columns, rows);
     }
 
     /// Computes a part, one plane of its last two axes after the other. A channel's samples lie `channel` behind the last
@@ -439,12 +472,12 @@ impl<T: Element> Work<'_, T> {
         &self,
         tile: &mut TileMut<'_, T>,
         part: &Part,
-        (source, channel): (&[T], usize),
+        (source, channel, ahead): (&[T], usize, &[T]),
         pitches: &[usize; MAX_RANK],
         columns: &[Column],
         rows: &mut [T],
     ) {
-        let (rank, isa, terms) = (self.phase.len(), self.slide.isa, self.made.terms);
+        let (rank, isa, terms, step) = (self.phase.len(), self.slide.isa, self.made.terms, self.made.step);
         let group = tile.start()[1] + part.channel;
         let weights = &self.weights[group * terms..(group + part.count) * terms];
         let count: [usize; MAX_RANK] = std::array::from_fn(|a| part.high[a] - part.low[a]);
@@ -468,13 +501,13 @@ impl<T: Element> Work<'_, T> {
             let source = &source[base..];
             let shape = [part.count, height, width];
             if let Some(out) = tile.planes(&index[..2 + rank], shape) {
-                T::slide(isa, Sliding { source, channel, pitch, columns, weights, out });
+                T::slide(isa, Sliding { source, channel, pitch, step, columns, weights, out, ahead });
             } else {
                 for (c, y) in (0..part.count).flat_map(|c| (0..height).step_by(ROWS).map(move |y| (c, y))) {
                     let some = ROWS.min(height - y);
                     let (source, weights) = (&source[c * channel + y * pitch..], &weights[c * terms..][..terms]);
                     let out = Plane::of(rows, width, some, width).into();
-                    T::slide(isa, Sliding { source, channel, pitch, columns, weights, out });
+                    T::slide(isa, Sliding { source, channel, pitch, step, columns, weights, out, ahead });
                     let mut at = index;
                     at[1] += c;
                     for (i, row) in rows.chunks_exact(width).take(some).enumerate() {

@@ -26,17 +26,22 @@ pub(crate) type Column = [usize; 2];
 
 /// The arguments of a sum over sliding windows; see the [module](self).
 pub struct Sliding<'a, T> {
-    /// Register loads may go on behind the last column of a narrow block, so it reaches one register far at least.
+    /// Register loads may go on behind the last column of a block: it reaches one register far at least, and of every
+    /// second sample, one sample further.
     pub(crate) source: &'a [T],
     /// From one channel of the source to the next.
     pub(crate) channel: usize,
     /// From one row of the source to the next.
     pub(crate) pitch: usize,
+    /// From one result's samples to the next one's along a row: 1 or 2.
+    pub(crate) step: usize,
     pub(crate) columns: &'a [Column],
     /// The weights of one column after the other, for one channel after the other.
     pub(crate) weights: &'a [T],
     /// A plane for each channel.
     pub(crate) out: Planes<'a, T>,
+    /// What will be read after this call, and is asked for meanwhile.
+    pub(crate) ahead: &'a [T],
 }
 
 /// The arguments of a copy of rows.
@@ -82,7 +87,8 @@ impl<T> Sliding<'_, T> {
     fn check(&self, lanes: usize) {
         let ([rows, width], channels) = (self.out.shape(), self.out.count);
         assert!(channels > 0 && rows > 0 && width > 0, "there are results");
-        let reach = (rows - 1).saturating_mul(self.pitch).saturating_add(width.max(lanes));
+        let reach = (rows - 1).saturating_mul(self.pitch).saturating_add(width.max(lanes).saturating_mul(self.step));
+        assert!(matches!(self.step, 1 | 2), "a step of 1 or 2");
         let reach = (channels - 1).saturating_mul(self.channel).saturating_add(reach);
         let mut weights = 0usize;
         for &[offset, height] in self.columns {
@@ -113,7 +119,8 @@ impl<T> Rows<'_, T> {
 /// The call has been [checked](Sliding::check), and the machine has `V`'s instruction set.
 #[inline(always)]
 unsafe fn slide<V: Vector, const REGISTERS: usize>(call: Sliding<'_, V::Lane>) {
-    let taps = call.weights.len() / call.out.count;
+    let (taps, [rows, _]) = (call.weights.len() / call.out.count, call.out.shape());
+    let four_rows = size_of_val(call.ahead).div_ceil(call.out.count * rows.div_ceil(4)).next_multiple_of(Line::BYTES);
     for channel in 0..call.out.count {
         // SAFETY: `check` has seen that every channel has its weights and its samples.
         unsafe {
@@ -123,8 +130,13 @@ unsafe fn slide<V: Vector, const REGISTERS: usize>(call: Sliding<'_, V::Lane>) {
                 columns: call.columns,
                 weights: call.weights.as_ptr().add(channel * taps),
                 out: call.out.plane(channel),
+                ahead: call.ahead.as_ptr().cast::<u8>().wrapping_add(channel * rows.div_ceil(4) * four_rows),
+                four_rows,
             };
-            each_block::<V, REGISTERS>(&one);
+            match call.step {
+                1 => each_block::<V, REGISTERS, 1>(&one),
+                _ => each_block::<V, REGISTERS, 2>(&one),
+            }
         }
     }
 }
@@ -136,6 +148,9 @@ struct Channel<'a, T> {
     columns: &'a [Column],
     weights: *const T,
     out: Plane<'a, T>,
+    /// What is asked for meanwhile, and how many bytes of it with every four rows.
+    ahead: *const u8,
+    four_rows: usize,
 }
 
 /// All blocks of a channel.
@@ -143,36 +158,38 @@ struct Channel<'a, T> {
 /// # Safety
 /// As [`slide`].
 #[inline(always)]
-unsafe fn each_block<V: Vector, const REGISTERS: usize>(call: &Channel<'_, V::Lane>) {
+unsafe fn each_block<V: Vector, const REGISTERS: usize, const STEP: usize>(call: &Channel<'_, V::Lane>) {
     let (rows, width, l) = (call.out.rows, call.out.width, V::LANES);
     // SAFETY: every block lies within the plane, or is narrower than a register and told so.
     unsafe {
         if rows < 4 {
             for y in 0..rows {
-                line::<V>(call, y);
+                line::<V, STEP>(call, y);
             }
             return;
         }
         let mut tail = 0;
         for y in (0..rows).step_by(4) {
+            let ahead = call.ahead.wrapping_add(y / 4 * call.four_rows);
+            (0..call.four_rows).step_by(Line::BYTES).for_each(|at| prefetch_line(ahead.wrapping_add(at)));
             let y = y.min(rows - 4);
             let mut x = 0;
             if REGISTERS == 32 {
                 while x + 4 * l <= width {
-                    block::<V, 4, 4>(call, y, x, 4 * l);
+                    block::<V, 4, 4, STEP>(call, y, x, 4 * l);
                     x += 4 * l;
                 }
                 if width - x > 2 * l && width >= 4 * l {
-                    block::<V, 4, 4>(call, y, width - 4 * l, 4 * l);
+                    block::<V, 4, 4, STEP>(call, y, width - 4 * l, 4 * l);
                     x = width;
                 }
             }
             while x + 2 * l <= width {
-                block::<V, 4, 2>(call, y, x, 2 * l);
+                block::<V, 4, 2, STEP>(call, y, x, 2 * l);
                 x += 2 * l;
             }
             if width - x > l && width >= 2 * l {
-                block::<V, 4, 2>(call, y, width - 2 * l, 2 * l);
+                block::<V, 4, 2, STEP>(call, y, width - 2 * l, 2 * l);
                 x = width;
             }
             tail = x;
@@ -183,11 +200,11 @@ unsafe fn each_block<V: Vector, const REGISTERS: usize>(call: &Channel<'_, V::La
             let count = l.min(width - x);
             if rows >= 8 {
                 for y in (0..rows).step_by(8) {
-                    block::<V, 8, 1>(call, y.min(rows - 8), x, count);
+                    block::<V, 8, 1, STEP>(call, y.min(rows - 8), x, count);
                 }
             } else {
                 for y in (0..rows).step_by(4) {
-                    block::<V, 4, 1>(call, y.min(rows - 4), x, count);
+                    block::<V, 4, 1, STEP>(call, y.min(rows - 4), x, count);
                 }
             }
             tail += l;
@@ -200,7 +217,7 @@ unsafe fn each_block<V: Vector, const REGISTERS: usize>(call: &Channel<'_, V::La
 /// # Safety
 /// As [`slide`]; there is such a row.
 #[inline(always)]
-unsafe fn line<V: Vector>(call: &Channel<'_, V::Lane>, y: usize) {
+unsafe fn line<V: Vector, const STEP: usize>(call: &Channel<'_, V::Lane>, y: usize) {
     let (width, l) = (call.out.width, V::LANES);
     let mut x = 0;
     // SAFETY: every block lies within the row, or is narrower than a register and told so.
@@ -208,13 +225,13 @@ unsafe fn line<V: Vector>(call: &Channel<'_, V::Lane>, y: usize) {
         while x < width {
             let left = width - x;
             if width >= 8 * l && left > l {
-                block::<V, 1, 8>(call, y, x.min(width - 8 * l), 8 * l);
+                block::<V, 1, 8, STEP>(call, y, x.min(width - 8 * l), 8 * l);
                 x += 8 * l;
             } else if width >= 2 * l && left > l {
-                block::<V, 1, 2>(call, y, x.min(width - 2 * l), 2 * l);
+                block::<V, 1, 2, STEP>(call, y, x.min(width - 2 * l), 2 * l);
                 x += 2 * l;
             } else {
-                block::<V, 1, 1>(call, y, x.min(width.saturating_sub(l)), l.min(width));
+                block::<V, 1, 1, STEP>(call, y, x.min(width.saturating_sub(l)), l.min(width));
                 x += l;
             }
         }
@@ -227,7 +244,7 @@ unsafe fn line<V: Vector>(call: &Channel<'_, V::Lane>, y: usize) {
 /// As [`slide`]; the rows lie within the plane and so do the `count` columns, which are `N` registers, or fewer in a
 /// plane narrower than one, where `x` is 0 and `N` is 1.
 #[inline(always)]
-unsafe fn block<V: Vector, const M: usize, const N: usize>(
+unsafe fn block<V: Vector, const M: usize, const N: usize, const STEP: usize>(
     call: &Channel<'_, V::Lane>,
     y: usize,
     x: usize,
@@ -237,20 +254,20 @@ unsafe fn block<V: Vector, const M: usize, const N: usize>(
     // SAFETY: `check` has seen that for every column, all its rows from the plane's first to its last and a register's
     // width at least lie within the source, and that there are as many weights as taps.
     unsafe {
-        let source = call.source.add(y * pitch + x);
+        let source = call.source.add(y * pitch + x * STEP);
         let mut weights = call.weights;
         let mut sums = [[V::zero(); N]; M];
         for &[offset, height] in call.columns {
             let from = source.add(offset);
             match height {
-                1 => short::<V, M, N, 1>(from, pitch, weights, &mut sums),
-                2 => short::<V, M, N, 2>(from, pitch, weights, &mut sums),
-                3 => short::<V, M, N, 3>(from, pitch, weights, &mut sums),
+                1 => short::<V, M, N, STEP, 1>(from, pitch, weights, &mut sums),
+                2 => short::<V, M, N, STEP, 2>(from, pitch, weights, &mut sums),
+                3 => short::<V, M, N, STEP, 3>(from, pitch, weights, &mut sums),
                 // Below its number of rows, a block never meets them all at once.
-                4 if M > 5 => short::<V, M, N, 4>(from, pitch, weights, &mut sums),
-                5 if M > 6 => short::<V, M, N, 5>(from, pitch, weights, &mut sums),
-                6 if M > 7 => short::<V, M, N, 6>(from, pitch, weights, &mut sums),
-                _ => tall::<V, M, N>(from, pitch, weights, height, &mut sums),
+                4 if M > 5 => short::<V, M, N, STEP, 4>(from, pitch, weights, &mut sums),
+                5 if M > 6 => short::<V, M, N, STEP, 5>(from, pitch, weights, &mut sums),
+                6 if M > 7 => short::<V, M, N, STEP, 6>(from, pitch, weights, &mut sums),
+                _ => tall::<V, M, N, STEP>(from, pitch, weights, height, &mut sums),
             }
             weights = weights.add(height);
         }
@@ -270,9 +287,9 @@ unsafe fn block<V: Vector, const M: usize, const N: usize>(
 /// A column of `H` taps.
 ///
 /// # Safety
-/// `H + M - 1` rows of `N` registers are there to read, and `H` weights.
+/// `H + M - 1` rows of `STEP` times `N` registers are there to read, and `H` weights.
 #[inline(always)]
-unsafe fn short<V: Vector, const M: usize, const N: usize, const H: usize>(
+unsafe fn short<V: Vector, const M: usize, const N: usize, const STEP: usize, const H: usize>(
     mut from: *const V::Lane,
     pitch: usize,
     weights: *const V::Lane,
@@ -285,7 +302,7 @@ unsafe fn short<V: Vector, const M: usize, const N: usize, const H: usize>(
             taps[k] = V::splat(*weights.add(k));
         }
         for r in 0..H + M - 1 {
-            let samples = row::<V, N>(from);
+            let samples = row::<V, N, STEP>(from);
             for m in 0..M {
                 if m <= r && r - m < H {
                     for n in 0..N {
@@ -302,9 +319,9 @@ unsafe fn short<V: Vector, const M: usize, const N: usize, const H: usize>(
 /// last the lower ones.
 ///
 /// # Safety
-/// `height + M - 1` rows of `N` registers are there to read, and `height` weights.
+/// `height + M - 1` rows of `STEP` times `N` registers are there to read, and `height` weights.
 #[inline(always)]
-unsafe fn tall<V: Vector, const M: usize, const N: usize>(
+unsafe fn tall<V: Vector, const M: usize, const N: usize, const STEP: usize>(
     mut from: *const V::Lane,
     pitch: usize,
     weights: *const V::Lane,
@@ -314,7 +331,7 @@ unsafe fn tall<V: Vector, const M: usize, const N: usize>(
     // SAFETY: the caller's promise; row `r` of the source meets row `m` of the block by weight `r - m`.
     unsafe {
         for r in 0..M - 1 {
-            let samples = row::<V, N>(from);
+            let samples = row::<V, N, STEP>(from);
             for m in 0..M {
                 if m <= r {
                     meet(&samples, *weights.add(r - m), &mut sums[m]);
@@ -323,14 +340,14 @@ unsafe fn tall<V: Vector, const M: usize, const N: usize>(
             from = from.wrapping_add(pitch);
         }
         for r in M - 1..height {
-            let samples = row::<V, N>(from);
+            let samples = row::<V, N, STEP>(from);
             for m in 0..M {
                 meet(&samples, *weights.add(r - m), &mut sums[m]);
             }
             from = from.wrapping_add(pitch);
         }
         for r in 0..M - 1 {
-            let samples = row::<V, N>(from);
+            let samples = row::<V, N, STEP>(from);
             for m in 0..M {
                 if m > r {
                     meet(&samples, *weights.add(height + r - m), &mut sums[m]);
@@ -342,14 +359,18 @@ unsafe fn tall<V: Vector, const M: usize, const N: usize>(
 }
 
 /// # Safety
-/// `N` registers are there to read.
+/// `STEP` times `N` registers are there to read.
 #[inline(always)]
-unsafe fn row<V: Vector, const N: usize>(from: *const V::Lane) -> [V; N] {
+unsafe fn row<V: Vector, const N: usize, const STEP: usize>(from: *const V::Lane) -> [V; N] {
     // SAFETY: the caller's promise.
     unsafe {
         let mut samples = [V::zero(); N];
         for n in 0..N {
-            samples[n] = V::load(from.add(n * V::LANES));
+            let from = from.add(n * STEP * V::LANES);
+            samples[n] = V::load(from);
+            if STEP == 2 {
+                samples[n] = samples[n].every_second(V::load(from.add(V::LANES)));
+            }
         }
         samples
     }
@@ -369,7 +390,7 @@ unsafe fn meet<V: Vector, const N: usize>(samples: &[V; N], weight: V::Lane, sum
 }
 
 /// Bytes of rows that are asked for before they are copied: a jump from row to row is no stream to the machine.
-const AHEAD: usize = 4096;
+const AHEAD: usize = 8192;
 
 /// # Safety
 /// The call has been [checked](Rows::check), and the machine has `V`'s instruction set.
@@ -524,29 +545,41 @@ mod tests {
         for isa in isas() {
             let lanes = T::lanes(isa);
             let tallest = heights.iter().copied().max().unwrap_or(1);
-            let pitch = width.max(lanes) + heights.len() + 1;
-            // Two channels, of the second other samples and other weights.
-            let (channel, taps) = ((rows + tallest) * pitch, heights.iter().sum::<usize>());
-            let source = integers(2 * channel, T::from_f64);
-            let weights = integers(2 * taps, T::from_f64);
-            let columns: Vec<Column> = heights.iter().enumerate().map(|(i, &h)| [i, h]).collect();
-            let mark = T::from_f64(1e6);
-            let (out_pitch, plane) = (width + 3, rows * (width + 3) + 1);
-            let mut out = vec![mark; 2 * plane];
-            let planes = Planes::of(&mut out, [2, rows, width], [plane, out_pitch]);
-            let call = Sliding { source: &source, channel, pitch, columns: &columns, weights: &weights, out: planes };
-            T::slide(isa, call);
-            for (i, &result) in out.iter().enumerate() {
-                let (c, y, x) = (i / plane, i % plane / out_pitch, i % plane % out_pitch);
-                let mut sum = T::default();
-                let mut taps = weights[c * taps..].iter();
-                for &[offset, height] in &columns {
-                    for (k, &w) in taps.by_ref().take(height).enumerate() {
-                        sum += w * source[c * channel + offset + (y.min(rows - 1) + k) * pitch + x.min(width - 1)];
+            // Two channels, of the second other samples and other weights, and every sample or every second.
+            for step in [1, 2] {
+                let pitch = step * width.max(lanes) + heights.len() + 1;
+                let (channel, taps) = ((rows + tallest) * pitch, heights.iter().sum::<usize>());
+                let source = integers(2 * channel, T::from_f64);
+                let weights = integers(2 * taps, T::from_f64);
+                let columns: Vec<Column> = heights.iter().enumerate().map(|(i, &h)| [i, h]).collect();
+                let mark = T::from_f64(1e6);
+                let (out_pitch, plane) = (width + 3, rows * (width + 3) + 1);
+                let mut out = vec![mark; 2 * plane];
+                let planes = Planes::of(&mut out, [2, rows, width], [plane, out_pitch]);
+                let call = Sliding {
+                    source: &source,
+                    channel,
+                    pitch,
+                    step,
+                    columns: &columns,
+                    weights: &weights,
+                    out: planes,
+                    ahead: &[],
+                };
+                T::slide(isa, call);
+                for (i, &result) in out.iter().enumerate() {
+                    let (c, y, x) = (i / plane, i % plane / out_pitch, i % plane % out_pitch);
+                    let mut sum = T::default();
+                    let mut taps = weights[c * taps..].iter();
+                    for &[offset, height] in &columns {
+                        for (k, &w) in taps.by_ref().take(height).enumerate() {
+                            sum += w * source
+                                [c * channel + offset + (y.min(rows - 1) + k) * pitch + x.min(width - 1) * step];
+                        }
                     }
+                    let expected = if y < rows && x < width { sum } else { mark };
+                    assert_eq!(result, expected, "{isa:?} {rows}x{width} by {step} {heights:?} at {c}, {y}, {x}");
                 }
-                let expected = if y < rows && x < width { sum } else { mark };
-                assert_eq!(result, expected, "{isa:?} {rows}x{width} {heights:?} at {c}, {y}, {x}");
             }
         }
     }
@@ -590,6 +623,8 @@ mod tests {
                     source: &source,
                     channel: 0,
                     pitch: 40,
+                    step: 1,
+                    ahead: &[],
                     columns: &columns,
                     weights: &[1.0; 4],
                     out: out_plane,
@@ -636,7 +671,16 @@ mod tests {
         let plane = Plane::of(&mut out, 16, 4, 16).into();
         f32::slide(
             Isa::detect(),
-            Sliding { source: &[0.0; 70], channel: 0, pitch: 16, columns: &[[0, 2]], weights: &[1.0; 2], out: plane },
+            Sliding {
+                source: &[0.0; 70],
+                channel: 0,
+                pitch: 16,
+                step: 1,
+                columns: &[[0, 2]],
+                weights: &[1.0; 2],
+                out: plane,
+                ahead: &[],
+            },
         );
     }
 }
