@@ -227,6 +227,7 @@ impl<T: Element> Execute<T> for Dense {
                             weights: &panels[(panel * terms + from) * rows..][..depth * rows],
                             source,
                             offsets,
+                            first: 0,
                             terms: depth,
                             out: match tile.plane(&[0, m, 0], rows.min(height - m), used) {
                                 Some(plane) => plane,

@@ -12,12 +12,19 @@ use super::lower::{Lowered, Phase};
 use super::panels::{channel_block, each_tap, pack, packed_len, rows, seconds_to_pack};
 use super::{Call, Execute, Needs};
 use crate::element::Element;
-use crate::problem::{MAX_RANK, Problem};
+use crate::problem::{Layout, MAX_RANK, Pass, Problem};
 use crate::simd::{self, Isa, Line, Offsets, Plane, Product, Rows, Workers};
-use crate::view::{MAX_AXES, View, advance};
+use crate::view::{MAX_AXES, Strided, View, advance};
 
 /// Columns that are computed for all channels before the next: their sums stay in the first cache.
 const CHUNK: usize = 768;
+
+/// Terms that are summed for all channels before the next, of a source that is read where it lies.
+const DEPTH: usize = 256;
+
+/// Channels whose rows may lie anywhere: more would displace one another in the first cache where the distance from
+/// one to the next is a multiple of a large power of two.
+const SCATTERED: usize = 8;
 
 /// Bytes of a block that the design aims at: half of a second cache of 1 MiB.
 const BLOCK_BYTES: usize = 448 << 10;
@@ -33,6 +40,8 @@ pub(crate) const SECONDS_AN_ELEMENT: f64 = 0.15e-9;
 pub(super) struct PhaseBlock {
     pub(super) block: Block,
     offsets: Offsets,
+    /// As the offsets, of a dense source that is read where it lies.
+    lying: Option<Offsets>,
     /// Where the phase's packed weights begin.
     packed: usize,
 }
@@ -55,7 +64,8 @@ pub(crate) fn design(problem: &Problem) -> Result<Vec<usize>, String> {
     // The phases are alike; the one with the most taps decides.
     let phase = lowered.phases.iter().max_by_key(|p| p.iter().map(|a| a.taps.len()).product::<usize>());
     let Some(phase) = phase else { return Ok(vec![1; problem.rank()]) };
-    let mut tile: Vec<usize> = phase.iter().map(|a| a.count).collect();
+    let full: Vec<usize> = phase.iter().map(|a| a.count).collect();
+    let mut tile = full.clone();
     let block = |tile: &[usize]| {
         phase
             .iter()
@@ -66,6 +76,15 @@ pub(crate) fn design(problem: &Problem) -> Result<Vec<usize>, String> {
             * problem.dtype.size() as f64
     };
     let rank = tile.len();
+    if lies(phase, &tile, &sources(problem), problem.dtype.size(), lowered.inner) {
+        // No block: enough tiles for many threads, each as wide as its sums are kept.
+        let columns = |tile: &[usize]| tile.iter().product::<usize>() as f64;
+        let items = |tile: &[usize]| columns(&full) / columns(tile) * (problem.batch * lowered.groups) as f64;
+        while items(&tile) < 16.0 && tile[0] > 1 && columns(&tile) > 2.0 * CHUNK as f64 {
+            tile[0] = tile[0].div_ceil(2);
+        }
+        return Ok(tile);
+    }
     let results: f64 = tile.iter().map(|&n| n as f64).product();
     let items = |tile: &[usize]| {
         let tiles: f64 = phase.iter().zip(tile).map(|(a, &n)| a.count.div_ceil(n) as f64).product();
@@ -99,12 +118,40 @@ pub(crate) fn design(problem: &Problem) -> Result<Vec<usize>, String> {
     Ok(tile)
 }
 
+/// The extents of what a problem's results are sums of.
+fn sources(problem: &Problem) -> Vec<usize> {
+    let gradient = problem.pass == Pass::InputGradient;
+    problem.axes.iter().map(|a| if gradient { a.output } else { a.input }).collect()
+}
+
+/// Whether the tiles of a phase can read a dense source where it lies: no sample is missing, and the source's rows are
+/// those that a block would have.
+fn lies(phase: &Phase, tile: &[usize], source: &[usize], bytes: usize, channels: usize) -> bool {
+    let fits = phase.iter().zip(tile).zip(source).enumerate().all(|(a, ((axis, &tile), &extent))| {
+        let Some(block) = BlockAxis::of(axis) else { return false };
+        let inside = block.low >= 0 && axis.count + block.low as usize + block.extra <= extent;
+        axis.step == 1 && inside && (a == 0 || tile == axis.count && axis.count + block.extra == extent)
+    });
+    let apart = source.iter().fold(bytes, |n, &extent| n.saturating_mul(extent));
+    fits && (channels <= SCATTERED || apart.trailing_zeros() <= 8)
+}
+
 impl PhaseBlock {
     pub(super) fn new(phase: &Phase, tile: &[usize], inner: usize, packed: usize) -> Result<Self, String> {
         let block = Block::new(phase, tile, inner)?;
         let taps = each_tap(phase, |taps| block.place(phase, taps.iter().map(|t| t.offset)));
         let offsets = (0..inner).flat_map(|c| taps.iter().map(move |t| c * block.channel + t)).collect();
-        Ok(Self { offsets: Offsets::new(offsets), packed, block })
+        Ok(Self { offsets: Offsets::new(offsets), lying: None, packed, block })
+    }
+
+    /// With the offsets in a dense source, if it [lies](lies) well.
+    fn of_source<T: Element>(mut self, phase: &Phase, source: &[usize], inner: usize) -> Self {
+        if lies(phase, &self.block.tile, source, size_of::<T>(), inner) {
+            let (apart, taps) = (source.iter().product::<usize>(), self.offsets.len() / inner);
+            let offsets = (0..inner).flat_map(|c| self.offsets.as_slice()[..taps].iter().map(move |t| c * apart + t));
+            self.lying = Some(Offsets::new(offsets.collect()));
+        }
+        self
     }
 
     /// Elements of one channel.
@@ -137,6 +184,7 @@ impl Direct {
         let (mut packed, mut block) = (0usize, 0usize);
         for phase in &lowered.phases {
             let made = PhaseBlock::new(phase, tile, lowered.inner, packed)?;
+            let made = made.of_source::<T>(phase, &sources(problem), lowered.inner);
             packed = packed.saturating_add(packed_len(&lowered, made.offsets.len(), rows).next_multiple_of(64));
             block = block.max(made.block.channel * lowered.inner);
             phases.push(made);
@@ -165,8 +213,15 @@ impl Direct {
             let padded = lowered.outer.div_ceil(this.rows) * this.rows;
             let items = tiles * (problem.batch * lowered.groups) as f64;
             multiply += items * (runs.count * runs.columns) as f64 * (made.offsets.len() * padded) as f64;
-            gather += items * (made.block.channel * lowered.inner) as f64 * (lowered.outer / this.channels) as f64;
-            results += items * made.block.tile.iter().product::<usize>() as f64 * lowered.outer as f64;
+            if made.lying.is_none() {
+                gather += items * (made.block.channel * lowered.inner) as f64 * (lowered.outer / this.channels) as f64;
+            }
+            // A run without gaps is written where it belongs.
+            if runs.joined && made.block.axes.last().is_some_and(|axis| axis.extra > 0)
+                || phase.iter().any(|a| a.every > 1)
+            {
+                results += items * made.block.tile.iter().product::<usize>() as f64 * lowered.outer as f64;
+            }
         }
         let flop = SECONDS_A_FLOP.iter().find(|f| f.0 == this.rows).map_or(1e-11, |f| f.1) * slower::<T>(this.isa);
         Ok(Estimate {
@@ -205,6 +260,26 @@ pub(crate) fn slower<T: Element>(isa: Isa) -> f64 {
 }
 
 impl PhaseBlock {
+    /// The source from the first sample of some channels on that a tile of `count` results from `start` on reads, and the
+    /// offsets there, if it can be read where it lies: none of the last register's columns may go on behind the data.
+    fn in_place<'a, T: Element>(
+        &'a self,
+        source: &Source<'a, T>,
+        (n, channel): (usize, usize),
+        start: &[usize],
+        count: &[usize],
+        lanes: usize,
+    ) -> Option<(&'a [T], &'a Offsets)> {
+        let (offsets, view) = (self.lying.as_ref()?, &source.view);
+        let dense = Strided::dense(view.shape(), Layout::ChannelsFirst);
+        let first = start[0] as isize + self.block.axes[0].low;
+        let from = view.at.channel(n, channel) + view.at.step(0, first as usize);
+        let samples = view.data.get(usize::try_from(from).ok()?..)?;
+        let last: usize = self.block.axes.iter().zip(count).map(|(axis, &n)| (n - 1) * axis.pitch).sum();
+        let reach = offsets.largest() + (last + 1).next_multiple_of(lanes) + lanes;
+        (dense.strides()[1..] == view.at.strides()[1..] && reach <= samples.len()).then_some((samples, offsets))
+    }
+
     /// How a tile of `count` results is computed: in one run over the last two axes where that wastes less than a run
     /// for every row.
     fn runs(&self, count: &[usize], lanes: usize) -> Runs {
@@ -296,50 +371,71 @@ impl Direct {
         let mut count = [1; MAX_RANK];
         count[..rank].copy_from_slice(&tile.shape()[2..]);
         let count = &count[..rank];
-        let at = (n, group * lowered.inner, lowered.inner);
-        made.block.gather(*isa, source, phase, at, [&start[..rank], count], block, false);
         let terms = made.offsets.len();
         let (panels, channels) = (lowered.outer.div_ceil(*rows), tile.shape()[1]);
         let runs = made.runs(count, lanes);
+        let (source, offsets, chunk, depth) =
+            match made.in_place(source, (n, group * lowered.inner), &start, count, lanes) {
+                Some((lying, offsets)) => {
+                    // As many columns as stay in the second cache with as many terms.
+                    let channels = lowered.inner.min((DEPTH * lowered.inner / terms).max(1));
+                    let depth = channels * terms / lowered.inner;
+                    (lying, offsets, (BLOCK_BYTES / size_of::<T>() / channels / 48 * 48).clamp(48, CHUNK), depth)
+                }
+                None => {
+                    let at = (n, group * lowered.inner, lowered.inner);
+                    made.block.gather(*isa, source, phase, at, [&start[..rank], count], block, false);
+                    (&*block, &made.offsets, CHUNK, terms)
+                }
+            };
         let (outer, last) = (if runs.joined { rank - 2 } else { rank - 1 }, count[rank - 1]);
-        let (height, pitch) = match rank.checked_sub(2) {
-            Some(a) if runs.joined => (count[a], made.block.axes[a].pitch),
-            _ => (1, last),
+        let (mut height, mut last, pitch) = match rank.checked_sub(2) {
+            Some(a) if runs.joined => (count[a], last, made.block.axes[a].pitch),
+            _ => (1, last, last),
         };
+        // Rows that leave no gaps, in the source as in the result, are one.
+        if height > 1 && pitch == last && tile.runs(&[0; MAX_AXES][..2 + rank], 1, height * last).is_some() {
+            (height, last) = (1, height * last);
+        }
         // Whole rows at once where they fit, a part of one where they do not.
-        let high = if last <= CHUNK { (CHUNK / pitch).clamp(1, height) } else { 1 };
+        let high = if last <= chunk { (chunk / pitch).clamp(1, height) } else { 1 };
         let mut index = [0; MAX_AXES];
         for _ in 0..runs.count {
             let base: usize = (0..outer).map(|a| index[2 + a] * made.block.axes[a].pitch).sum();
-            for (row, column) in (0..height).step_by(high).flat_map(|y| (0..last).step_by(CHUNK).map(move |x| (y, x))) {
-                let (high, wide) = (high.min(height - row), CHUNK.min(last - column));
+            for (row, column) in (0..height).step_by(high).flat_map(|y| (0..last).step_by(chunk).map(move |x| (y, x))) {
+                let (high, wide) = (high.min(height - row), chunk.min(last - column));
                 let width = (high - 1) * pitch + wide;
+                // A column may lie in another row of the result, where rows leave no gaps.
                 if runs.joined {
-                    index[rank] = row;
+                    index[rank] = row + column / count[rank - 1];
                 }
-                index[1 + rank] = column;
-                for panel in (0..channels).step_by(*rows) {
-                    let weights = (group * panels + (first + panel) / rows) * terms * rows;
-                    let present = (*rows).min(channels - panel);
-                    index[1] = panel;
-                    let index = &index[..2 + rank];
-                    // Where rows leave no gaps, in the block as in the result, they are one.
-                    let out = if high == 1 || pitch == wide { tile.runs(index, present, width) } else { None };
-                    let written = out.is_some();
-                    let call = Product {
-                        rows: *rows,
-                        weights: &packed[weights..weights + terms * rows],
-                        source: &block[base + row * pitch + column..],
-                        offsets: &made.offsets,
-                        terms,
-                        out: out.unwrap_or_else(|| Plane::of(sums, CHUNK, present, width)),
-                        add: false,
-                    };
-                    T::product(*isa, call);
-                    if !written {
-                        write(*isa, &mut tile, index, (present, high, wide), sums, pitch);
+                index[1 + rank] = column % count[rank - 1];
+                let written = high == 1 && tile.runs(&index[..2 + rank], 1, wide).is_some();
+                let depth = if written { depth } else { terms };
+                for from in (0..terms).step_by(depth) {
+                    let depth = depth.min(terms - from);
+                    for panel in (0..channels).step_by(*rows) {
+                        let weights = ((group * panels + (first + panel) / rows) * terms + from) * rows;
+                        let present = (*rows).min(channels - panel);
+                        index[1] = panel;
+                        let out = if written { tile.runs(&index[..2 + rank], present, wide) } else { None };
+                        let call = Product {
+                            rows: *rows,
+                            weights: &packed[weights..weights + depth * rows],
+                            source: &source[base + row * pitch + column..],
+                            offsets,
+                            first: from,
+                            terms: depth,
+                            out: out.unwrap_or_else(|| Plane::of(sums, CHUNK, present, width)),
+                            add: from > 0,
+                        };
+                        T::product(*isa, call);
+                        if !written {
+                            write(*isa, &mut tile, &index[..2 + rank], (present, high, wide), sums, pitch);
+                        }
                     }
                 }
+                index[1] = 0;
             }
             index[..2 + rank].iter_mut().skip(2 + outer).for_each(|i| *i = 0);
             advance(&mut index[2..2 + outer], &count[..outer]);

@@ -261,6 +261,7 @@ impl Im2col {
                             weights: &packed[weights..weights + depth * rows],
                             source: &patches[at * self.depth..],
                             offsets: &self.offsets,
+                            first: 0,
                             terms: depth,
                             out: out.part([channel, at], [present, used]),
                             add: from > 0,

@@ -55,6 +55,10 @@ impl Offsets {
         self.values.len()
     }
 
+    pub(crate) fn largest(&self) -> usize {
+        self.largest
+    }
+
     pub(crate) fn as_slice(&self) -> &[usize] {
         &self.values
     }
@@ -68,7 +72,8 @@ pub struct Product<'a, T> {
     pub(crate) weights: &'a [T],
     pub(crate) source: &'a [T],
     pub(crate) offsets: &'a Offsets,
-    /// How many of the offsets are summed over.
+    /// Which of the offsets are summed over: so many from the first on.
+    pub(crate) first: usize,
     pub(crate) terms: usize,
     /// At most as many rows as there are weights for, and any width. The source is read to the end of the last register.
     pub(crate) out: Plane<'a, T>,
@@ -141,7 +146,7 @@ impl<T> Product<'_, T> {
         let (rows, columns) = (self.rows, self.out.width.next_multiple_of(lanes));
         assert!(matches!(rows, 1 | 2 | 4 | 8), "rows are a power of two up to 8");
         assert!(columns > 0 && (1..=rows).contains(&self.out.rows), "there are results, and weights for each row");
-        assert!(self.terms <= self.offsets.len(), "an offset for each term");
+        assert!(self.first.saturating_add(self.terms) <= self.offsets.len(), "an offset for each term");
         assert!(self.weights.len() == rows * self.terms, "as many weights as rows and terms");
         assert!(self.offsets.largest + columns <= self.source.len(), "the source reaches as far as the offsets");
     }
@@ -221,7 +226,7 @@ unsafe fn tile<V: Vector, const M: usize, const N: usize>(call: &Product<'_, V::
                 }
             }
         }
-        for &offset in &call.offsets.values[..call.terms] {
+        for &offset in &call.offsets.values[call.first..][..call.terms] {
             let from = source.add(offset);
             let mut columns = [V::zero(); N];
             for n in 0..N {

@@ -334,6 +334,7 @@ impl WeightPatches {
                                 weights: &gradients[m * full..][..pixels * rows],
                                 source: &panel[shift * width..],
                                 offsets,
+                                first: 0,
                                 terms: pixels,
                                 out: Plane::of(&mut sums[m * pitch + t * padded + column..], pitch, *rows, used),
                                 add: true,
