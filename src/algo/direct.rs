@@ -19,6 +19,9 @@ use crate::view::{MAX_AXES, Strided, View, advance};
 /// Columns that are computed for all channels before the next: their sums stay in the first cache.
 const CHUNK: usize = 768;
 
+/// Terms that take as long to sum as a result takes to be copied.
+const COPIED: usize = 8;
+
 /// Terms that are summed for all channels before the next, of a source that is read where it lies.
 const DEPTH: usize = 256;
 
@@ -216,10 +219,8 @@ impl Direct {
             if made.lying.is_none() {
                 gather += items * (made.block.channel * lowered.inner) as f64 * (lowered.outer / this.channels) as f64;
             }
-            // A run without gaps is written where it belongs.
-            if runs.joined && made.block.axes.last().is_some_and(|axis| axis.extra > 0)
-                || phase.iter().any(|a| a.every > 1)
-            {
+            // What is no run is copied.
+            if runs.joined || phase.iter().any(|a| a.every > 1) {
                 results += items * made.block.tile.iter().product::<usize>() as f64 * lowered.outer as f64;
             }
         }
@@ -261,14 +262,13 @@ pub(crate) fn slower<T: Element>(isa: Isa) -> f64 {
 
 impl PhaseBlock {
     /// The source from the first sample of some channels on that a tile of `count` results from `start` on reads, and the
-    /// offsets there, if it can be read where it lies: none of the last register's columns may go on behind the data.
+    /// offsets there, if it can be read where it lies.
     fn in_place<'a, T: Element>(
         &'a self,
         source: &Source<'a, T>,
         (n, channel): (usize, usize),
         start: &[usize],
         count: &[usize],
-        lanes: usize,
     ) -> Option<(&'a [T], &'a Offsets)> {
         let (offsets, view) = (self.lying.as_ref()?, &source.view);
         let dense = Strided::dense(view.shape(), Layout::ChannelsFirst);
@@ -276,30 +276,32 @@ impl PhaseBlock {
         let from = view.at.channel(n, channel) + view.at.step(0, first as usize);
         let samples = view.data.get(usize::try_from(from).ok()?..)?;
         let last: usize = self.block.axes.iter().zip(count).map(|(axis, &n)| (n - 1) * axis.pitch).sum();
-        let reach = offsets.largest() + (last + 1).next_multiple_of(lanes) + lanes;
-        (dense.strides()[1..] == view.at.strides()[1..] && reach <= samples.len()).then_some((samples, offsets))
+        let inside = offsets.largest() + last < samples.len();
+        (inside && dense.strides()[1..] == view.at.strides()[1..]).then_some((samples, offsets))
     }
 
-    /// How a tile of `count` results is computed: in one run over the last two axes where that wastes less than a run
-    /// for every row.
+    /// How a plane of a tile of `count` results is computed: in one run over all its rows and the gaps between them,
+    /// from which rows are copied, where that is less work than a run for every row.
     fn runs(&self, count: &[usize], lanes: usize) -> Runs {
         let rank = count.len();
-        let last = count[rank - 1];
-        let rows = count[..rank - 1].iter().product();
-        let by_row = Runs { joined: false, count: rows, columns: last.next_multiple_of(lanes) };
-        if rank == 1 {
-            return by_row;
-        }
-        let columns = ((count[rank - 2] - 1) * self.block.axes[rank - 2].pitch + last).next_multiple_of(lanes);
-        let joined = Runs { joined: true, count: count[..rank - 2].iter().product(), columns };
-        if joined.count * joined.columns < by_row.count * by_row.columns { joined } else { by_row }
+        let (last, terms) = (count[rank - 1], self.offsets.len());
+        let (rows, pitch) = match rank.checked_sub(2) {
+            Some(a) => (count[a], self.block.axes[a].pitch),
+            None => (1, last),
+        };
+        let by_row = rows * last.next_multiple_of(lanes);
+        let in_one = ((rows - 1) * pitch + last).next_multiple_of(lanes);
+        let joined = rows > 1 && in_one * terms + rows * last * COPIED < by_row * terms;
+        let planes = count[..rank.saturating_sub(2)].iter().product();
+        Runs { joined, count: planes, columns: if joined { in_one } else { by_row } }
     }
 }
 
-/// The runs of a tile, and the columns of one, whole registers.
+/// The runs of a tile's planes.
 struct Runs {
-    /// Whether a run goes over the last two axes.
+    /// Whether a run goes over all rows of a plane.
     joined: bool,
+    /// Planes, and the columns that are computed for one.
     count: usize,
     columns: usize,
 }
@@ -373,71 +375,72 @@ impl Direct {
         let count = &count[..rank];
         let terms = made.offsets.len();
         let (panels, channels) = (lowered.outer.div_ceil(*rows), tile.shape()[1]);
-        let runs = made.runs(count, lanes);
-        let (source, offsets, chunk, depth) =
-            match made.in_place(source, (n, group * lowered.inner), &start, count, lanes) {
-                Some((lying, offsets)) => {
-                    // As many columns as stay in the second cache with as many terms.
-                    let channels = lowered.inner.min((DEPTH * lowered.inner / terms).max(1));
-                    let depth = channels * terms / lowered.inner;
-                    (lying, offsets, (BLOCK_BYTES / size_of::<T>() / channels / 48 * 48).clamp(48, CHUNK), depth)
-                }
-                None => {
-                    let at = (n, group * lowered.inner, lowered.inner);
-                    made.block.gather(*isa, source, phase, at, [&start[..rank], count], block, false);
-                    (&*block, &made.offsets, CHUNK, terms)
-                }
-            };
-        let (outer, last) = (if runs.joined { rank - 2 } else { rank - 1 }, count[rank - 1]);
-        let (mut height, mut last, pitch) = match rank.checked_sub(2) {
-            Some(a) if runs.joined => (count[a], last, made.block.axes[a].pitch),
-            _ => (1, last, last),
+        let (source, offsets, chunk, depth) = match made.in_place(source, (n, group * lowered.inner), &start, count) {
+            Some((lying, offsets)) => {
+                // As many columns as stay in the second cache with as many terms.
+                let channels = lowered.inner.min((DEPTH * lowered.inner / terms).max(1));
+                let depth = channels * terms / lowered.inner;
+                (lying, offsets, (BLOCK_BYTES / size_of::<T>() / channels / 48 * 48).clamp(48, CHUNK), depth)
+            }
+            None => {
+                let at = (n, group * lowered.inner, lowered.inner);
+                made.block.gather(*isa, source, phase, at, [&start[..rank], count], block, false);
+                (&*block, &made.offsets, CHUNK, terms)
+            }
+        };
+        // The axes outside a plane, and its rows.
+        let (outer, width) = (rank.saturating_sub(2), count[rank - 1]);
+        let (mut height, mut wide, pitch) = match rank.checked_sub(2) {
+            Some(a) => (count[a], width, made.block.axes[a].pitch),
+            None => (1, width, width),
         };
         // Rows that leave no gaps, in the source as in the result, are one.
-        if height > 1 && pitch == last && tile.runs(&[0; MAX_AXES][..2 + rank], 1, height * last).is_some() {
-            (height, last) = (1, height * last);
+        if height > 1 && pitch == width && tile.runs(&[0; MAX_AXES][..2 + rank], 1, height * width).is_some() {
+            (height, wide) = (1, height * width);
         }
+        let joined = height > 1 && made.runs(count, lanes).joined;
         // Whole rows at once where they fit, a part of one where they do not.
-        let high = if last <= chunk { (chunk / pitch).clamp(1, height) } else { 1 };
+        let high = if wide <= chunk { (chunk / pitch).clamp(1, height) } else { 1 };
         let mut index = [0; MAX_AXES];
-        for _ in 0..runs.count {
+        for _ in 0..count[..outer].iter().product() {
             let base: usize = (0..outer).map(|a| index[2 + a] * made.block.axes[a].pitch).sum();
-            for (row, column) in (0..height).step_by(high).flat_map(|y| (0..last).step_by(chunk).map(move |x| (y, x))) {
-                let (high, wide) = (high.min(height - row), chunk.min(last - column));
-                let width = (high - 1) * pitch + wide;
+            for (row, column) in (0..height).step_by(high).flat_map(|y| (0..wide).step_by(chunk).map(move |x| (y, x))) {
+                let (high, wide) = (high.min(height - row), chunk.min(wide - column));
                 // A column may lie in another row of the result, where rows leave no gaps.
-                if runs.joined {
-                    index[rank] = row + column / count[rank - 1];
+                if rank > 1 {
+                    index[rank] = row + column / width;
                 }
-                index[1 + rank] = column % count[rank - 1];
-                let written = high == 1 && tile.runs(&index[..2 + rank], 1, wide).is_some();
-                let depth = if written { depth } else { terms };
+                index[1 + rank] = column % width;
+                let at = &mut index[..2 + rank];
+                let written = !(joined && high > 1) && tile.lines(at, [high, 1, wide]).is_some();
+                let (depth, run) = if written { (depth, wide) } else { (terms, (high - 1) * pitch + wide) };
                 for from in (0..terms).step_by(depth) {
                     let depth = depth.min(terms - from);
                     for panel in (0..channels).step_by(*rows) {
                         let weights = ((group * panels + (first + panel) / rows) * terms + from) * rows;
                         let present = (*rows).min(channels - panel);
-                        index[1] = panel;
-                        let out = if written { tile.runs(&index[..2 + rank], present, wide) } else { None };
+                        at[1] = panel;
+                        let out = if written { tile.lines(at, [high, present, wide]) } else { None };
                         let call = Product {
                             rows: *rows,
                             weights: &packed[weights..weights + depth * rows],
                             source: &source[base + row * pitch + column..],
+                            pitch,
                             offsets,
                             first: from,
                             terms: depth,
-                            out: out.unwrap_or_else(|| Plane::of(sums, CHUNK, present, width)),
+                            out: out.unwrap_or_else(|| Plane::of(sums, CHUNK, present, run).into()),
                             add: from > 0,
                         };
                         T::product(*isa, call);
                         if !written {
-                            write(*isa, &mut tile, &index[..2 + rank], (present, high, wide), sums, pitch);
+                            write(*isa, &mut tile, at, (present, high, wide), sums, pitch);
                         }
                     }
                 }
-                index[1] = 0;
+                at[1] = 0;
             }
-            index[..2 + rank].iter_mut().skip(2 + outer).for_each(|i| *i = 0);
+            index[2 + outer..2 + rank].fill(0);
             advance(&mut index[2..2 + outer], &count[..outer]);
         }
     }

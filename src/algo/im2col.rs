@@ -261,9 +261,10 @@ impl Im2col {
                             weights: &packed[weights..weights + depth * rows],
                             source: &patches[at * self.depth..],
                             offsets: &self.offsets,
+                            pitch: 0,
                             first: 0,
                             terms: depth,
-                            out: out.part([channel, at], [present, used]),
+                            out: out.part([channel, at], [present, used]).into(),
                             add: from > 0,
                         },
                     );

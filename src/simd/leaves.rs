@@ -9,7 +9,8 @@
 //! out[m][j] (+)= Σ_i weights[i][m] · source[offsets[i] + j]         m < M, j < N · LANES
 //! ```
 //!
-//! of which no more is written than the output has rows and columns.
+//! for one line of columns after the other, `pitch` apart in the source. No more is read and written than there are
+//! rows and columns.
 //!
 //! In the direct sum the offsets say where tap `i` of input channel `c` finds its samples in a block of the input; in
 //! the matrix product they are multiples of the width of a packed panel. A column costs one load for every `M`
@@ -32,7 +33,7 @@ use num_complex::Complex;
 use super::Isa;
 use super::interleave::Interleaved;
 use super::outer::Outers;
-use super::tiles::Plane;
+use super::tiles::{Plane, Planes};
 use super::vector::Vector;
 #[cfg(target_arch = "x86_64")]
 use super::vector::{avx2, avx512};
@@ -71,12 +72,14 @@ pub struct Product<'a, T> {
     /// `rows` weights for each term.
     pub(crate) weights: &'a [T],
     pub(crate) source: &'a [T],
+    /// From one line of the source to the next.
+    pub(crate) pitch: usize,
     pub(crate) offsets: &'a Offsets,
     /// Which of the offsets are summed over: so many from the first on.
     pub(crate) first: usize,
     pub(crate) terms: usize,
-    /// At most as many rows as there are weights for, and any width. The source is read to the end of the last register.
-    pub(crate) out: Plane<'a, T>,
+    /// A plane for each line, of at most as many rows as there are weights for, and any width.
+    pub(crate) out: Planes<'a, T>,
     /// Whether `out` holds the beginning of the sums already.
     pub(crate) add: bool,
 }
@@ -122,7 +125,7 @@ macro_rules! kernels {
             }
 
             fn product(isa: Isa, call: Product<'_, Self>) {
-                call.check(Self::lanes(isa));
+                call.check();
                 dispatch!(isa, call, Product<$t> => product, $avx512, $avx2, $lanes; 32, 16)
             }
 
@@ -142,13 +145,20 @@ kernels! {
 
 impl<T> Product<'_, T> {
     /// Everything that the loops take on trust.
-    fn check(&self, lanes: usize) {
-        let (rows, columns) = (self.rows, self.out.width.next_multiple_of(lanes));
+    fn check(&self) {
+        let (rows, [present, columns], lines) = (self.rows, self.out.shape(), self.out.count);
         assert!(matches!(rows, 1 | 2 | 4 | 8), "rows are a power of two up to 8");
-        assert!(columns > 0 && (1..=rows).contains(&self.out.rows), "there are results, and weights for each row");
+        assert!(
+            columns > 0 && lines > 0 && (1..=rows).contains(&present),
+            "there are results, and weights for each row"
+        );
         assert!(self.first.saturating_add(self.terms) <= self.offsets.len(), "an offset for each term");
         assert!(self.weights.len() == rows * self.terms, "as many weights as rows and terms");
-        assert!(self.offsets.largest + columns <= self.source.len(), "the source reaches as far as the offsets");
+        let last = (lines - 1).saturating_mul(self.pitch).saturating_add(columns);
+        assert!(
+            self.offsets.largest.saturating_add(last) <= self.source.len(),
+            "the source reaches as far as the offsets"
+        );
     }
 }
 
@@ -171,28 +181,61 @@ impl<T> Dots<'_, T> {
 /// The call has been [checked](Product::check), and the machine has `V`'s instruction set.
 #[inline(always)]
 unsafe fn product<V: Vector, const REGISTERS: usize>(call: Product<'_, V::Lane>) {
+    for line in 0..call.out.count {
+        // SAFETY: `check` has seen that the source holds what every line reads.
+        unsafe {
+            let source = call.source.as_ptr().add(line * call.pitch);
+            let offsets = &call.offsets.values[call.first..][..call.terms];
+            let weights = call.weights.as_ptr();
+            let out = call.out.plane(line);
+            product_line::<V, REGISTERS>(&ProductLine {
+                rows: call.rows,
+                weights,
+                source,
+                offsets,
+                out,
+                add: call.add,
+            });
+        }
+    }
+}
+
+/// One line of a product.
+struct ProductLine<'a, T> {
+    rows: usize,
+    weights: *const T,
+    source: *const T,
+    offsets: &'a [usize],
+    out: Plane<'a, T>,
+    add: bool,
+}
+
+/// # Safety
+/// As [`product`].
+#[inline(always)]
+unsafe fn product_line<V: Vector, const REGISTERS: usize>(call: &ProductLine<'_, V::Lane>) {
     let total = call.out.width.div_ceil(V::LANES);
     let mut done = 0;
     while done < total {
         let left = total - done;
         let at = done * V::LANES;
-        // SAFETY: each tile lies within the columns that have been checked.
+        // SAFETY: each tile begins within the columns that have been checked.
         done += unsafe {
             match (call.rows, REGISTERS) {
                 // Four registers are two and two: a single one waits for its weights.
-                (8, 32) if left >= 3 && left != 4 => tile::<V, 8, 3>(&call, at),
-                (8, _) if left >= 2 => tile::<V, 8, 2>(&call, at),
-                (8, _) => tile::<V, 8, 1>(&call, at),
-                (4, 32) if left >= 6 => tile::<V, 4, 6>(&call, at),
-                (4, _) if left >= 3 => tile::<V, 4, 3>(&call, at),
-                (4, _) if left >= 2 => tile::<V, 4, 2>(&call, at),
-                (4, _) => tile::<V, 4, 1>(&call, at),
-                (2, 32) if left >= 8 => tile::<V, 2, 8>(&call, at),
-                (2, _) if left >= 4 => tile::<V, 2, 4>(&call, at),
-                (2, _) => tile::<V, 2, 1>(&call, at),
-                (_, _) if left >= 8 => tile::<V, 1, 8>(&call, at),
-                (_, _) if left >= 4 => tile::<V, 1, 4>(&call, at),
-                (_, _) => tile::<V, 1, 1>(&call, at),
+                (8, 32) if left >= 3 && left != 4 => tile::<V, 8, 3>(call, at),
+                (8, _) if left >= 2 => tile::<V, 8, 2>(call, at),
+                (8, _) => tile::<V, 8, 1>(call, at),
+                (4, 32) if left >= 6 => tile::<V, 4, 6>(call, at),
+                (4, _) if left >= 3 => tile::<V, 4, 3>(call, at),
+                (4, _) if left >= 2 => tile::<V, 4, 2>(call, at),
+                (4, _) => tile::<V, 4, 1>(call, at),
+                (2, 32) if left >= 8 => tile::<V, 2, 8>(call, at),
+                (2, _) if left >= 4 => tile::<V, 2, 4>(call, at),
+                (2, _) => tile::<V, 2, 1>(call, at),
+                (_, _) if left >= 8 => tile::<V, 1, 8>(call, at),
+                (_, _) if left >= 4 => tile::<V, 1, 4>(call, at),
+                (_, _) => tile::<V, 1, 1>(call, at),
             }
         };
     }
@@ -201,32 +244,40 @@ unsafe fn product<V: Vector, const REGISTERS: usize>(call: Product<'_, V::Lane>)
 /// One tile of `M` rows and `N` registers from column `at` on; returns `N`.
 ///
 /// # Safety
-/// As [`product`]; the tile lies within the columns.
+/// As [`product`]; there are columns for each of the registers.
 #[inline(always)]
-unsafe fn tile<V: Vector, const M: usize, const N: usize>(call: &Product<'_, V::Lane>, at: usize) -> usize {
-    // SAFETY: `check` has seen that the largest offset and the registers of all columns lie within the source and that
-    // there are M weights for each offset; rows and columns of the output are touched only as far as there are any.
+unsafe fn tile<V: Vector, const M: usize, const N: usize>(call: &ProductLine<'_, V::Lane>, at: usize) -> usize {
+    // SAFETY: the caller's promise.
     unsafe {
-        let source = call.source.as_ptr().add(at);
-        let mut weights = call.weights.as_ptr();
+        if call.out.rows == M && at + N * V::LANES <= call.out.width {
+            whole_tile::<V, M, N>(call, at);
+        } else {
+            edge_tile::<V, M, N>(call, at);
+        }
+    }
+    N
+}
+
+/// A tile of which all rows and columns are there.
+///
+/// # Safety
+/// As [`tile`].
+#[inline(always)]
+unsafe fn whole_tile<V: Vector, const M: usize, const N: usize>(call: &ProductLine<'_, V::Lane>, at: usize) {
+    // SAFETY: `check` has seen that the largest offset and all columns lie within the source and that there are M
+    // weights for each offset.
+    unsafe {
+        let source = call.source.add(at);
+        let mut weights = call.weights;
         let mut sums = [[V::zero(); N]; M];
-        let whole = call.out.rows == M && at + N * V::LANES <= call.out.width;
-        // The columns that there are of a register.
-        let present = |n: usize| call.out.width.saturating_sub(at + n * V::LANES).min(V::LANES);
-        if call.add && whole {
+        if call.add {
             for m in 0..M {
                 for n in 0..N {
                     sums[m][n] = V::load(call.out.row(m).add(at + n * V::LANES));
                 }
             }
-        } else if call.add {
-            for m in 0..M.min(call.out.rows) {
-                for n in 0..N {
-                    sums[m][n] = V::load_first(call.out.row(m).wrapping_add(at + n * V::LANES), present(n));
-                }
-            }
         }
-        for &offset in &call.offsets.values[call.first..][..call.terms] {
+        for &offset in call.offsets {
             let from = source.add(offset);
             let mut columns = [V::zero(); N];
             for n in 0..N {
@@ -240,21 +291,58 @@ unsafe fn tile<V: Vector, const M: usize, const N: usize>(call: &Product<'_, V::
             }
             weights = weights.add(M);
         }
-        if whole {
-            for m in 0..M {
-                for n in 0..N {
-                    sums[m][n].store(call.out.row(m).add(at + n * V::LANES));
-                }
-            }
-        } else {
-            for m in 0..M.min(call.out.rows) {
-                for n in 0..N {
-                    sums[m][n].store_first(call.out.row(m).wrapping_add(at + n * V::LANES), present(n));
-                }
+        for m in 0..M {
+            for n in 0..N {
+                sums[m][n].store(call.out.row(m).add(at + n * V::LANES));
             }
         }
     }
-    N
+}
+
+/// A tile that lacks rows, or columns of its last register.
+///
+/// # Safety
+/// As [`tile`].
+#[inline(always)]
+unsafe fn edge_tile<V: Vector, const M: usize, const N: usize>(call: &ProductLine<'_, V::Lane>, at: usize) {
+    let (last, rows) = ((call.out.width - at - (N - 1) * V::LANES).min(V::LANES), call.out.rows.min(M));
+    // SAFETY: as for `whole_tile`; rows and columns that are not there are neither read nor written.
+    unsafe {
+        let source = call.source.add(at);
+        let mut weights = call.weights;
+        let mut sums = [[V::zero(); N]; M];
+        for m in 0..rows {
+            if call.add {
+                let out = call.out.row(m).add(at);
+                for n in 0..N - 1 {
+                    sums[m][n] = V::load(out.add(n * V::LANES));
+                }
+                sums[m][N - 1] = V::load_first(out.add((N - 1) * V::LANES), last);
+            }
+        }
+        for &offset in call.offsets {
+            let from = source.add(offset);
+            let mut columns = [V::zero(); N];
+            for n in 0..N - 1 {
+                columns[n] = V::load(from.add(n * V::LANES));
+            }
+            columns[N - 1] = V::load_first(from.add((N - 1) * V::LANES), last);
+            for m in 0..M {
+                let weight = V::splat(*weights.add(m));
+                for n in 0..N {
+                    sums[m][n] = columns[n].mul_add(weight, sums[m][n]);
+                }
+            }
+            weights = weights.add(M);
+        }
+        for m in 0..rows {
+            let out = call.out.row(m).add(at);
+            for n in 0..N - 1 {
+                sums[m][n].store(out.add(n * V::LANES));
+            }
+            sums[m][N - 1].store_first(out.add((N - 1) * V::LANES), last);
+        }
+    }
 }
 
 /// `MANY` is how many gradients a tile takes where there are as many.

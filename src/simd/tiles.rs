@@ -186,6 +186,18 @@ impl<T: Copy> TileMut<'_, T> {
         Some(Planes { first: self.plane(index, rows, width)?, step, count })
     }
 
+    /// Lines of the last axis from `index` on, each a plane of as many channels as rows.
+    pub(crate) fn lines(&mut self, index: &[usize], [lines, count, width]: [usize; 3]) -> Option<Planes<'_, T>> {
+        let axes = self.axes;
+        let inside = |axis: usize, count: usize| index[axis] + count <= self.shape[axis];
+        assert!(
+            lines == 1 || axes > 3 && inside(axes - 2, lines) && inside(axes - 1, width),
+            "lines outside their tile"
+        );
+        let step = self.strides[axes - 2];
+        Some(Planes { first: self.runs(index, count, width)?, step, count: lines })
+    }
+
     /// The first `width` of the second axis at `count` places of the last from `index` on, as rows; `None` where the
     /// second axis is not contiguous, or the last runs backwards.
     pub(crate) fn pixels(&mut self, index: &[usize], count: usize, width: usize) -> Option<Plane<'_, T>> {

@@ -334,9 +334,10 @@ impl WeightPatches {
                                 weights: &gradients[m * full..][..pixels * rows],
                                 source: &panel[shift * width..],
                                 offsets,
+                                pitch: 0,
                                 first: 0,
                                 terms: pixels,
-                                out: Plane::of(&mut sums[m * pitch + t * padded + column..], pitch, *rows, used),
+                                out: Plane::of(&mut sums[m * pitch + t * padded + column..], pitch, *rows, used).into(),
                                 add: true,
                             },
                         );
