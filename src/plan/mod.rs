@@ -100,10 +100,10 @@ impl<T: Element> Built<T> {
         }
     }
 
-    /// The engine for a second operand.
-    fn engine(&self, second: View<'_, T>) -> &Engine<T> {
+    /// The engine for a kernel.
+    fn engine(&self, kernel: View<'_, T>) -> &Engine<T> {
         match &self.definition {
-            Some(definition) if !simd::all_finite(second) => definition,
+            Some(definition) if !simd::all_finite(kernel) => definition,
             _ => &self.engine,
         }
     }
@@ -301,8 +301,32 @@ impl<T: Element> Plan<T> {
         if result.at.elements() == 0 {
             return Ok(());
         }
-        let engine = built.engine(second);
-        let plain = built.problem.pass == Pass::WeightGradient || engine.execute.packs_within();
+        if built.problem.pass != Pass::WeightGradient {
+            self.call(built.engine(second), first, second, result, workspace);
+            return Ok(());
+        }
+        // What is not finite in an output gradient leaves a trace in the result, which is far smaller.
+        let ViewMut { data, at } = result;
+        self.call(&built.engine, first, second, ViewMut { data: &mut *data, at }, workspace);
+        if let Some(definition) = &built.definition
+            && !simd::all_finite(View { data: &*data, at })
+            && !simd::all_finite(second)
+        {
+            self.call(definition, first, second, ViewMut { data, at }, workspace);
+        }
+        Ok(())
+    }
+
+    /// Runs an engine on operands whose shapes are the problem's.
+    fn call(
+        &self,
+        engine: &Engine<T>,
+        first: View<'_, T>,
+        second: View<'_, T>,
+        result: ViewMut<'_, T>,
+        workspace: &mut Workspace,
+    ) {
+        let plain = self.built.problem.pass == Pass::WeightGradient || engine.execute.packs_within();
         let needs = if plain { Needs { packed: 0, ..engine.needs } } else { engine.needs };
         let mut borrowed = Borrowed::new(needs, engine.workers(self.threads), workspace);
         let (packed, shared, mut workers) = borrowed.parts();
@@ -313,7 +337,6 @@ impl<T: Element> Plan<T> {
             Second::Packed(packed)
         };
         engine.execute.run(Call { first, second, out: result, shared, workers: &mut workers });
-        Ok(())
     }
 
     /// Packs or transforms the kernel once, for many runs with it.

@@ -1,6 +1,7 @@
 //! Passes over data that look for something.
 
 use super::Isa;
+use super::vectorised::vectorised;
 use crate::element::{Element, Scalar};
 use crate::view::{MAX_AXES, View, advance};
 
@@ -27,15 +28,20 @@ pub(crate) fn all_finite<T: Element>(view: View<'_, T>) -> bool {
 fn finite_row<T: Element>(row: &[T]) -> bool {
     let parts: &[T::Real] = bytemuck::cast_slice(row);
     let zero = <T::Real as Default>::default();
-    let mut chunks = parts.chunks_exact(32);
-    let mut sums = [zero; 32];
-    for chunk in &mut chunks {
-        for (s, &x) in sums.iter_mut().zip(chunk) {
-            *s += x * zero;
-        }
-    }
-    let total = sums.iter().chain(chunks.remainder()).fold(zero, |t, &x| t + x * zero);
-    total == zero
+    vectorised(
+        #[inline(always)]
+        || {
+            let mut chunks = parts.chunks_exact(64);
+            let mut sums = [zero; 64];
+            for chunk in &mut chunks {
+                for (s, &x) in sums.iter_mut().zip(chunk) {
+                    *s += x * zero;
+                }
+            }
+            let total = sums.iter().chain(chunks.remainder()).fold(zero, |t, &x| t + x * zero);
+            total == zero
+        },
+    )
 }
 
 /// How loud some samples are.
