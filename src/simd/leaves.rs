@@ -345,47 +345,70 @@ unsafe fn edge_tile<V: Vector, const M: usize, const N: usize>(call: &ProductLin
     }
 }
 
-/// `MANY` is how many gradients a tile takes where there are as many.
+/// `MANY` is how many gradients a tile takes where there are as many: 4 with 32 registers, 2 with 16.
 ///
 /// # Safety
 /// The call has been [checked](Dots::check), and the machine has `V`'s instruction set.
 #[inline(always)]
 unsafe fn dots<V: Vector, const MANY: usize>(call: Dots<'_, V::Lane>) {
-    let mut channel = 0;
-    while channel < call.channels {
-        let mut offset = 0;
-        let gradients = match call.channels - channel {
-            4.. if MANY == 4 => 4,
-            2.. => 2,
-            _ => 1,
+    // Evenly: nine offsets are five and four, not six and three.
+    let cut = |total: usize, most: usize, part: usize| {
+        let parts = total.div_ceil(most);
+        [total * part / parts, total * (part + 1) / parts]
+    };
+    for part in 0..call.channels.div_ceil(MANY) {
+        let [channel, end] = cut(call.channels, MANY, part);
+        let gradients = end - channel;
+        let most = match (gradients, MANY) {
+            (1, _) => 9,
+            (_, 4) => 6,
+            _ => 4,
         };
-        while offset < call.offsets.len() {
-            let at = [channel, offset];
+        for part in 0..call.offsets.len().div_ceil(most) {
+            let [offset, end] = cut(call.offsets.len(), most, part);
             // SAFETY: as many gradients and offsets are left.
-            offset += unsafe {
-                match (gradients, call.offsets.len() - offset) {
-                    (4, 6..) => some_dots::<V, 4, 6>(&call, at),
-                    (4, 3..) => some_dots::<V, 4, 3>(&call, at),
-                    (4, _) => some_dots::<V, 4, 1>(&call, at),
-                    (2, 4..) => some_dots::<V, 2, 4>(&call, at),
-                    (2, 2..) => some_dots::<V, 2, 2>(&call, at),
-                    (2, _) => some_dots::<V, 2, 1>(&call, at),
-                    (_, 8..) => some_dots::<V, 1, 8>(&call, at),
-                    (_, 4..) => some_dots::<V, 1, 4>(&call, at),
-                    (_, _) => some_dots::<V, 1, 1>(&call, at),
+            unsafe {
+                match gradients {
+                    4 => many_dots::<V, 4>(&call, [channel, offset], end - offset),
+                    3 => many_dots::<V, 3>(&call, [channel, offset], end - offset),
+                    2 => many_dots::<V, 2>(&call, [channel, offset], end - offset),
+                    _ => match end - offset {
+                        9 => some_dots::<V, 1, 9>(&call, [channel, offset]),
+                        8 => some_dots::<V, 1, 8>(&call, [channel, offset]),
+                        7 => some_dots::<V, 1, 7>(&call, [channel, offset]),
+                        left => many_dots::<V, 1>(&call, [channel, offset], left),
+                    },
                 }
-            };
+            }
         }
-        channel += gradients;
     }
 }
 
-/// The dot products of `M` gradients at `N` offsets, from those `at` which it is on; returns `N`.
+/// The dot products of `M` gradients at as many offsets, at most six, from those `at` which it is on.
 ///
 /// # Safety
 /// As [`dots`]; there are as many.
 #[inline(always)]
-unsafe fn some_dots<V: Vector, const M: usize, const N: usize>(call: &Dots<'_, V::Lane>, at: [usize; 2]) -> usize {
+unsafe fn many_dots<V: Vector, const M: usize>(call: &Dots<'_, V::Lane>, at: [usize; 2], offsets: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match offsets {
+            6 => some_dots::<V, M, 6>(call, at),
+            5 => some_dots::<V, M, 5>(call, at),
+            4 => some_dots::<V, M, 4>(call, at),
+            3 => some_dots::<V, M, 3>(call, at),
+            2 => some_dots::<V, M, 2>(call, at),
+            _ => some_dots::<V, M, 1>(call, at),
+        }
+    }
+}
+
+/// The dot products of `M` gradients at `N` offsets, from those `at` which it is on.
+///
+/// # Safety
+/// As [`dots`]; there are as many.
+#[inline(always)]
+unsafe fn some_dots<V: Vector, const M: usize, const N: usize>(call: &Dots<'_, V::Lane>, at: [usize; 2]) {
     let [channel, offset] = at;
     let (whole, rest) = (call.width / V::LANES, call.width % V::LANES);
     // SAFETY: `check` has seen that the rows of all gradients lie within theirs, that the same rows from the largest
@@ -436,5 +459,4 @@ unsafe fn some_dots<V: Vector, const M: usize, const N: usize>(call: &Dots<'_, V
             }
         }
     }
-    N
 }

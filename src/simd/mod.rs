@@ -42,7 +42,6 @@ mod scan;
 mod sliding;
 mod tiles;
 mod vector;
-#[cfg(feature = "nn")]
 mod vectorised;
 mod winograd;
 

@@ -1,5 +1,9 @@
 //! Dot products of rows of the output gradient, where they lie, with rows of a gathered block of the input, one for
 //! every tap.
+//!
+//! Of a layer with one output channel a group, no other gradient shares the loads of the input. Instead, a row of the
+//! block meets as many rows of the gradient as the kernel is high: those to which it stands in the relation of one of
+//! the kernel's rows each.
 
 use super::{Boxes, OutputBox, in_parts};
 use crate::algo::cost::{Estimate, running_sum_error};
@@ -9,7 +13,7 @@ use crate::algo::lower::{Lowered, Phase};
 use crate::algo::{Call, Execute, Needs};
 use crate::element::Element;
 use crate::problem::{MAX_RANK, Pass, Problem};
-use crate::simd::{self, Dots, Isa, Line, Workers};
+use crate::simd::{self, Dots, Isa, Line, Offsets, Workers};
 use crate::view::{View, advance};
 
 /// Bytes of the input's and the gradient's blocks that the design aims at.
@@ -33,6 +37,8 @@ pub(crate) struct WeightDots {
     block: PhaseBlock,
     boxes: Boxes,
     outer: usize,
+    /// The offsets of the taps of one row of the kernel, where rows of the gradient share those of the block.
+    row: Option<Offsets>,
     needs: Needs,
 }
 
@@ -75,6 +81,13 @@ impl WeightDots {
         let boxes = Boxes::new(problem, extent, items);
         let block = PhaseBlock::new(&phase, &boxes.extent[..problem.rank()], 1, 0)?;
         let (lanes, taps) = (T::lanes(isa), block.taps());
+        let row = match problem.rank().checked_sub(2).map(|a| &phase[a..]) {
+            Some([rows, last]) if outer == 1 && rows.step == 1 && rows.taps.len() > 1 && !problem.flip => {
+                let offsets = &block.offsets().as_slice()[..last.taps.len()];
+                Some(Offsets::new(offsets.to_vec()))
+            }
+            _ => None,
+        };
         let result = problem.kernel_shape().iter().product::<usize>();
         let outputs: usize = boxes.extent[..problem.rank()].iter().product();
         let lines = |a: usize, b: usize| Line::holding::<T>(a.saturating_mul(b));
@@ -83,7 +96,7 @@ impl WeightDots {
             shared: lines(boxes.parts, result),
             worker: lines(block.len(), 1) + lines(outputs, GATHERED) + lines(taps * outer, lanes) + lines(taps, 1),
         };
-        Ok(Self { problem: problem.clone(), isa, phase, block, boxes, outer, needs })
+        Ok(Self { problem: problem.clone(), isa, phase, block, boxes, outer, row, needs })
     }
 
     pub(crate) fn estimate<T: Element>(problem: &Problem, extent: &[usize]) -> Result<Estimate, String> {
@@ -146,11 +159,14 @@ impl WeightDots {
         let channel = outer / (p.out_channels / p.groups) * (p.in_channels / p.groups) + column / taps;
         let channels = tile.shape()[1];
         sums.fill(T::default());
+        let mut before = None;
         for index in self.boxes.part(part) {
             let at = self.boxes.get(index);
             let count = &at.count[..rank];
             let place = [&at.start[..rank], count];
-            self.block.block.gather(self.isa, input, &self.phase, (at.n, channel, 1), place, block, false);
+            // The same place of another batch entry has the same samples outside the data.
+            let again = before.replace((at.start, at.count)) == Some((at.start, at.count));
+            self.block.block.gather(self.isa, input, &self.phase, (at.n, channel, 1), place, block, again);
             if !p.conjugate && T::DTYPE.is_complex() {
                 block.iter_mut().for_each(|x| *x = x.conj());
             }
@@ -185,6 +201,9 @@ impl WeightDots {
             for (sum, lanes) in row.iter_mut().zip(sums) {
                 *sum = lanes.iter().fold(T::default(), |sum, &lane| sum + lane);
             }
+            if self.row.is_some() {
+                self.in_order(row);
+            }
             tile.write(&[0, m, 0], row);
         }
     }
@@ -200,6 +219,9 @@ impl WeightDots {
         block: &[T],
         sums: &mut [T],
     ) {
+        if let Some(row) = &self.row {
+            return self.rows_by_rows(row, gradient, steps, count, block, sums);
+        }
         let rank = count.len();
         let lanes = T::lanes(self.isa);
         let (width, outer) = (count[rank - 1], rank.saturating_sub(2));
@@ -224,6 +246,70 @@ impl WeightDots {
             };
             T::dots(self.isa, call);
             advance(&mut index[..outer], &count[..outer]);
+        }
+    }
+
+    /// As [`rows`](Self::rows), of one channel: each row of the block with all rows of the gradient that it meets. The
+    /// sums of the kernel's rows are in reverse order, as those of the gradient are met.
+    fn rows_by_rows<T: Element>(
+        &self,
+        row: &Offsets,
+        gradient: &[T],
+        steps: &[usize; MAX_RANK + 1],
+        count: &[usize],
+        block: &[T],
+        sums: &mut [T],
+    ) {
+        let (rank, lanes) = (count.len(), T::lanes(self.isa));
+        let (outer, height, width) = (rank - 2, count[rank - 2], count[rank - 1]);
+        let (pitch, source_pitch) = (steps[rank - 1], self.block.pitch(rank - 2));
+        let (high, wide) = (self.phase[rank - 2].taps.len(), row.len());
+        let offsets = self.block.offsets().as_slice();
+        let apart = (offsets[wide] - offsets[0]) / source_pitch;
+        let mut index = [0; MAX_RANK];
+        for _ in 0..count[..outer].iter().product() {
+            let from: usize = (0..outer).map(|a| index[a] * steps[a + 1]).sum();
+            let base: usize = (0..outer).map(|a| index[a] * self.block.pitch(a)).sum();
+            advance(&mut index[..outer], &count[..outer]);
+            for (plane, sums) in offsets.chunks_exact(high * wide).zip(sums.chunks_exact_mut(high * wide * lanes)) {
+                let base = base + plane[0] - offsets[0];
+                // Rows of the block that meet the same rows of the kernel, from `first` to `last`, are one call.
+                let met = |y: usize| [(y + 1).saturating_sub(height).div_ceil(apart), (high - 1).min(y / apart)];
+                let rows = height + (high - 1) * apart;
+                let mut y = 0;
+                while y < rows {
+                    let [first, last] = met(y);
+                    let alike = (y..rows).take_while(|&y| met(y) == [first, last]).count();
+                    if first <= last {
+                        let channels = last + 1 - first;
+                        let call = Dots {
+                            gradient: &gradient[from + (y - last * apart) * pitch..],
+                            channels,
+                            channel: apart * pitch,
+                            source: &block[base + y * source_pitch..],
+                            offsets: row,
+                            rows: alike,
+                            pitches: [pitch, source_pitch],
+                            width,
+                            out: &mut sums[(high - 1 - last) * wide * lanes..][..channels * wide * lanes],
+                        };
+                        T::dots(self.isa, call);
+                    }
+                    y += alike;
+                }
+            }
+        }
+    }
+
+    /// Puts the kernel's rows in order.
+    fn in_order<T: Element>(&self, taps: &mut [T]) {
+        let [.., rows, last] = &self.phase[..] else { return };
+        let (high, wide) = (rows.taps.len(), last.taps.len());
+        for plane in taps.chunks_exact_mut(high * wide) {
+            for y in 0..high / 2 {
+                let (front, back) = plane.split_at_mut((high - 1 - y) * wide);
+                front[y * wide..][..wide].swap_with_slice(&mut back[..wide]);
+            }
         }
     }
 }
