@@ -32,6 +32,7 @@ use num_complex::Complex;
 
 use super::Isa;
 use super::interleave::Interleaved;
+use super::memory::prefetch_line;
 use super::outer::Outers;
 use super::tiles::{Plane, Planes};
 use super::vector::Vector;
@@ -403,6 +404,9 @@ unsafe fn many_dots<V: Vector, const M: usize>(call: &Dots<'_, V::Lane>, at: [us
     }
 }
 
+/// Bytes that a gradient is asked for before it is met: a row that ends is no stream to the machine.
+const AHEAD: usize = 8192;
+
 /// The dot products of `M` gradients at `N` offsets, from those `at` which it is on.
 ///
 /// # Safety
@@ -438,6 +442,7 @@ unsafe fn some_dots<V: Vector, const M: usize, const N: usize>(call: &Dots<'_, V
                     for m in 1..M {
                         weights[m] = V::$load(gradients[m].add(from + $j) $(, $count)?).weights();
                     }
+                    prefetch_line(gradients[M - 1].wrapping_add(from + $j).cast::<u8>().wrapping_add(AHEAD));
                     for n in 0..N {
                         let x = V::$load(sources[n].add(source + $j) $(, $count)?);
                         for m in 0..M {

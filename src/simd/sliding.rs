@@ -436,9 +436,10 @@ unsafe fn copy_planes<V: Vector, const STEP: usize>(call: Rows<'_, V::Lane>) {
     let [plane, pitch, step] = call.steps;
     let [rows, width] = call.out.shape();
     let bytes = width * step * size_of::<V::Lane>();
-    // The row that is asked for. Behind the last plane lies what the next call will want, more likely than not.
+    // The row that is asked for. Behind the last one lies what the next call will want, more likely than not.
     let ahead = AHEAD / bytes.max(Line::BYTES);
-    let [mut next, mut at] = [ahead / rows, ahead % rows];
+    let plane_rows = if call.out.count > 1 { rows } else { usize::MAX };
+    let [mut next, mut at] = [ahead / plane_rows, ahead % plane_rows];
     for i in 0..call.out.count {
         // SAFETY: `check` has seen that every row of every plane lies within the source; `out` holds them all.
         unsafe {
@@ -448,7 +449,7 @@ unsafe fn copy_planes<V: Vector, const STEP: usize>(call: Rows<'_, V::Lane>) {
                 let wanted = call.source.as_ptr().wrapping_add(next * plane + at * pitch).cast::<u8>();
                 (0..bytes).step_by(Line::BYTES).for_each(|at| prefetch_line(wanted.wrapping_add(at)));
                 at += 1;
-                if at == rows {
+                if at == plane_rows {
                     (next, at) = (next + 1, 0);
                 }
                 if STEP == 0 {

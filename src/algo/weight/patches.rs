@@ -285,42 +285,46 @@ impl WeightPatches {
                 if let Some((from, stride)) = run {
                     interleave(*isa, panel, *rows, present, &gradient.view.data[from..], stride);
                 } else {
-                    pack(*isa, panel, *rows, present, gathered, |r, row| {
-                        gradient.copy(*isa, (at.n, outer + m + r, 1), &spans[..rank], (&mut *row, pixels), false);
-                        conjugate(row, p.conjugate);
-                    });
+                    let from = (at.n, outer + m, present);
+                    gradient.copy(*isa, from, &spans[..rank], (&mut *gathered, pixels), false);
+                    conjugate(&mut gathered[..present * pixels], p.conjugate);
+                    interleave(*isa, panel, *rows, present, gathered, pixels);
                 }
             }
             let length = if matches!(self.columns, Columns::Patches) { pixels } else { *positions };
             for column in (0..columns).step_by(*width) {
                 let present = (*width).min(columns - column);
                 let panel = &mut inputs[column * positions..][..length * width];
-                if *taps == 1 && !T::DTYPE.is_complex() {
-                    let spans = self.spans(&at.start, &at.count, Some(&[0; MAX_RANK]));
-                    if let Some((from, stride)) = input.run((at.n, first + column), &spans[..rank]) {
-                        interleave(*isa, panel, *width, present, &input.view.data[from..], stride);
-                        continue;
+                match &self.columns {
+                    Columns::Shifted { phase, block } => {
+                        let from = (at.n, first + column, present);
+                        let place = [&at.start[..rank], &at.count[..rank]];
+                        block.block.gather(*isa, input, phase, from, place, gathered, false);
                     }
-                }
-                pack(*isa, panel, *width, present, gathered, |r, row| {
-                    match &self.columns {
-                        Columns::Patches => {
+                    Columns::Patches if *taps == 1 => {
+                        let spans = self.spans(&at.start, &at.count, Some(&[0; MAX_RANK]));
+                        let run = input.run((at.n, first + column), &spans[..rank]);
+                        if let Some((from, stride)) = run.filter(|_| !T::DTYPE.is_complex()) {
+                            interleave(*isa, panel, *width, present, &input.view.data[from..], stride);
+                            continue;
+                        }
+                        let from = (at.n, first + column, present);
+                        input.copy(*isa, from, &spans[..rank], (&mut *gathered, length), false);
+                    }
+                    Columns::Patches => {
+                        for (r, row) in gathered.chunks_exact_mut(length).take(present).enumerate() {
                             let (c, mut t) = ((column + r) / taps, (column + r) % taps);
                             let mut tap = [0; MAX_RANK];
                             for a in (0..rank).rev() {
                                 (tap[a], t) = (t % kernel[a], t / kernel[a]);
                             }
                             let spans = self.spans(&at.start, &at.count, Some(&tap));
-                            input.copy(*isa, (at.n, first + c, 1), &spans[..rank], (&mut *row, pixels), false);
-                        }
-                        Columns::Shifted { phase, block } => {
-                            let from = (at.n, first + column + r, 1);
-                            let place = [&at.start[..rank], &at.count[..rank]];
-                            block.block.gather(*isa, input, phase, from, place, row, false);
+                            input.copy(*isa, (at.n, first + c, 1), &spans[..rank], (row, length), false);
                         }
                     }
-                    conjugate(row, !p.conjugate);
-                });
+                }
+                conjugate(&mut gathered[..present * length], !p.conjugate);
+                interleave(*isa, panel, *width, present, gathered, length);
             }
             for column in (0..columns).step_by(*width) {
                 let used = (columns - column).min(*width);
@@ -365,22 +369,6 @@ impl WeightPatches {
             tile.write(&[0, m, 0], row);
         }
     }
-}
-
-/// Packs a panel `width` wide of as many rows as are `present`, each of which `gather` writes.
-fn pack<T: Element>(
-    isa: Isa,
-    panel: &mut [T],
-    width: usize,
-    present: usize,
-    gathered: &mut [T],
-    gather: impl Fn(usize, &mut [T]),
-) {
-    let length = panel.len() / width;
-    for (r, row) in gathered.chunks_exact_mut(length).take(present).enumerate() {
-        gather(r, row);
-    }
-    interleave(isa, panel, width, present, gathered, length);
 }
 
 /// Packs a panel of rows that lie `stride` apart.
