@@ -22,7 +22,7 @@ use crate::view::{View, advance};
 const PIXELS: usize = 256;
 
 /// Output channels and columns of a work item, at the most, but input channels that a block is packed for once.
-const CHANNELS: usize = 256;
+const CHANNELS: usize = 512;
 const COLUMNS: usize = 640;
 const INNER: usize = 64;
 
