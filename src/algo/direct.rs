@@ -333,18 +333,33 @@ impl<T: Element> Execute<T> for Direct {
     }
 
     fn run(&self, mut call: Call<'_, '_, T>) {
-        if !self.lowered.complete {
-            super::zero(&mut call);
-        }
         let source = Source { view: call.first, boundary: self.lowered.boundary };
         let packed: &[T] = simd::elements(call.second.packed());
-        for (phase, made) in self.lowered.phases.iter().zip(&self.phases) {
-            let out = call.out.every(phase.iter().map(|a| (a.first, a.every, a.count)));
-            let mut tile = [1; MAX_AXES];
-            tile[1] = self.channels;
-            tile[2..2 + phase.len()].copy_from_slice(&made.block.tile);
+        let all = self.lowered.phases.iter().zip(&self.phases);
+        let alone = !self.lowered.complete && self.phases.len() == 1;
+        if !self.lowered.complete && !alone {
+            super::zero(&mut call);
+        }
+        for (phase, made) in all {
             let packed = &packed[made.packed..];
-            call.workers.tiles(out, &tile[..2 + phase.len()], |tile, scratch| {
+            let (mut tile, axes) = ([1; MAX_AXES], 2 + phase.len());
+            tile[1] = self.channels;
+            if alone {
+                // The zeros between the results are written with them, while their lines are near.
+                for ((n, axis), &results) in tile[2..].iter_mut().zip(phase).zip(&made.block.tile) {
+                    *n = results.saturating_mul(axis.every);
+                }
+                call.workers.tiles(call.out.reborrow(), &tile[..axes], |mut tile, scratch| {
+                    tile.fill(T::default());
+                    if let Some(tile) = tile.every(phase.iter().map(|a| (a.first, a.every))) {
+                        self.tile(phase, made, &source, packed, tile, scratch);
+                    }
+                });
+                continue;
+            }
+            let out = call.out.every(phase.iter().map(|a| (a.first, a.every, a.count)));
+            tile[2..axes].copy_from_slice(&made.block.tile);
+            call.workers.tiles(out, &tile[..axes], |tile, scratch| {
                 self.tile(phase, made, &source, packed, tile, scratch);
             });
         }
@@ -461,9 +476,9 @@ fn write<T: Element>(
     for (m, sums) in sums.chunks(CHUNK).take(channels).enumerate() {
         at[1] = index[1] + m;
         if axes > 3
-            && let Some(out) = tile.plane(&at[..axes], high, wide)
+            && let Some((out, apart)) = tile.apart(&at[..axes], high, wide)
         {
-            T::copy_rows(isa, Rows { source: sums, steps: [0, pitch, 1], out: out.into() });
+            T::copy_rows(isa, Rows { source: sums, steps: [0, pitch, 1], out: out.into(), apart });
             continue;
         }
         for (y, row) in sums.chunks(pitch).take(high).enumerate() {

@@ -145,7 +145,7 @@ impl<T: Element> Source<'_, T> {
             let out = Planes::of(&mut destination[place..], shape, [planes[2], pitch]);
             T::copy_rows(
                 isa,
-                Rows { source: &self.view.data[source..], steps: [planes[1], rows[1], elements[1]], out },
+                Rows { source: &self.view.data[source..], steps: [planes[1], rows[1], elements[1]], out, apart: 1 },
             );
             advance(&mut index[..outer], &counts[..outer]);
         }
@@ -180,7 +180,7 @@ impl<T: Element> Source<'_, T> {
             let out = Plane::of(&mut destination[to * pitch..], pitch, rows, present);
             T::copy_rows(
                 isa,
-                Rows { source: &self.view.data[from as usize..], steps: [0, stride, 1], out: out.into() },
+                Rows { source: &self.view.data[from as usize..], steps: [0, stride, 1], out: out.into(), apart: 1 },
             );
             advance(&mut index[..rank - 1], &counts[..rank - 1]);
         }

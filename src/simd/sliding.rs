@@ -50,6 +50,8 @@ pub struct Rows<'a, T> {
     /// From one plane of the source to the next, from row to row, and from element to element.
     pub(crate) steps: [usize; 3],
     pub(crate) out: Planes<'a, T>,
+    /// From one element of a row of the output to the next.
+    pub(crate) apart: usize,
 }
 
 /// The leaves for sliding windows of an element type.
@@ -399,11 +401,32 @@ unsafe fn copy_rows<V: Vector>(call: Rows<'_, V::Lane>) {
     // SAFETY: the caller's promise is the callees'.
     unsafe {
         match call.steps[2] {
+            _ if call.apart != 1 => spread::<V>(&call),
             1 if call.out.shape()[1] <= V::LANES => copy_narrow::<V>(call),
             1 => copy_planes::<V, 1>(call),
             2 => copy_planes::<V, 2>(call),
             4 => copy_planes::<V, 4>(call),
             _ => copy_planes::<V, 0>(call),
+        }
+    }
+}
+
+/// Rows whose elements are to lie apart.
+///
+/// # Safety
+/// As [`copy_rows`].
+#[inline(always)]
+unsafe fn spread<V: Vector>(call: &Rows<'_, V::Lane>) {
+    let ([plane, pitch, step], [rows, width]) = (call.steps, call.out.shape());
+    for (i, y) in (0..call.out.count).flat_map(|i| (0..rows).map(move |y| (i, y))) {
+        // SAFETY: `check` has seen that every row of every plane lies within the source; `out` holds them all.
+        unsafe {
+            let (from, to) = (call.source.as_ptr().add(i * plane + y * pitch), call.out.plane(i).row(y));
+            match call.apart {
+                // A step that the compiler knows.
+                2 => (0..width).for_each(|x| *to.add(2 * x) = *from.add(x * step)),
+                apart => (0..width).for_each(|x| *to.add(apart * x) = *from.add(x * step)),
+            }
         }
     }
 }
@@ -645,7 +668,7 @@ mod tests {
                 let mut out = vec![number(0); 4 * 75];
                 // Two planes of two rows, one behind the other.
                 let out_planes = Planes::of(&mut out, [2, 2, width], [150, 75]);
-                T::copy_rows(isa, Rows { source: &source, steps: [2 * pitch, pitch, step], out: out_planes });
+                T::copy_rows(isa, Rows { source: &source, steps: [2 * pitch, pitch, step], out: out_planes, apart: 1 });
                 for (i, &y) in out.iter().enumerate() {
                     let (row, x) = (i / 75, i % 75);
                     let expected = if x < width { source[row * pitch + x * step] } else { number(0) };

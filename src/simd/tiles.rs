@@ -146,6 +146,20 @@ impl<T: Copy> TileMut<'_, T> {
         &self.shape[..self.axes]
     }
 
+    /// Of a box that begins at a multiple of `every` on each spatial axis, the elements `first + j * every` of it; `None`
+    /// where it has none.
+    pub(crate) fn every(mut self, axes: impl Iterator<Item = (usize, usize)>) -> Option<Self> {
+        for (a, (first, every)) in axes.enumerate().map(|(a, axis)| (2 + a, axis)) {
+            assert!(self.start[a].is_multiple_of(every), "a box of whole periods");
+            let left = self.shape[a].checked_sub(first).filter(|&left| left > 0)?;
+            // SAFETY: the element `first` lies within the box.
+            self.data = unsafe { self.data.offset(first as isize * self.strides[a]) };
+            (self.start[a], self.shape[a]) = (self.start[a] / every, left.div_ceil(every));
+            self.strides[a] *= every as isize;
+        }
+        Some(self)
+    }
+
     /// The pointer to element `index` of the box, `len` elements of the last axis from there on being within it.
     fn at(&self, index: &[usize], len: usize) -> *mut T {
         assert!(index.len() == self.axes && len > 0);
@@ -177,6 +191,15 @@ impl<T: Copy> TileMut<'_, T> {
         let data = self.at(index, width);
         assert!(rows > 0 && index[axes - 2] + rows <= self.shape[axes - 2], "rows outside their tile");
         Some(Plane { data, pitch: self.strides[axes - 2], rows, width, lifetime: PhantomData })
+    }
+
+    /// As [`plane`](Self::plane), of elements that may lie apart: how far comes second. `None` where they run backwards.
+    pub(crate) fn apart(&mut self, index: &[usize], rows: usize, width: usize) -> Option<(Plane<'_, T>, usize)> {
+        let axes = self.axes;
+        let apart = usize::try_from(self.strides[axes - 1]).ok()?;
+        let data = self.at(index, width);
+        assert!(rows > 0 && index[axes - 2] + rows <= self.shape[axes - 2], "rows outside their tile");
+        Some((Plane { data, pitch: self.strides[axes - 2], rows, width, lifetime: PhantomData }, apart))
     }
 
     /// As [`plane`](Self::plane), of `count` channels from the index' on.

@@ -451,7 +451,10 @@ impl<T: Element> Run<'_, T> {
                 from = from * dim.positions + at[a];
             }
             let Some(out) = out.pixels(&index[..2 + rank], counts[rank - 1], present) else { return false };
-            T::copy_rows(*isa, Rows { source: &results[from * lanes..], steps: [0, *lanes, 1], out: out.into() });
+            T::copy_rows(
+                *isa,
+                Rows { source: &results[from * lanes..], steps: [0, *lanes, 1], out: out.into(), apart: 1 },
+            );
             advance(&mut at[..rank - 1], &counts[..rank - 1]);
         }
         true
