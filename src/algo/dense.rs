@@ -235,6 +235,7 @@ impl<T: Element> Execute<T> for Dense {
                                 None => Plane::of(&mut sums[m * width..], width, rows.min(height - m), used).into(),
                             },
                             add: from > 0,
+                            joined: false,
                         },
                     );
                 }

@@ -19,8 +19,8 @@ use crate::view::{MAX_AXES, Strided, View, advance};
 /// Columns that are computed for all channels before the next: their sums stay in the first cache.
 const CHUNK: usize = 768;
 
-/// Terms that take as long to sum as a result takes to be copied.
-const COPIED: usize = 8;
+/// Terms that take as long to sum as it takes to part a result from a run of several rows.
+const PARTED: usize = 8;
 
 /// Terms that are summed for all channels before the next, of a source that is read where it lies.
 const DEPTH: usize = 256;
@@ -219,8 +219,8 @@ impl Direct {
             if made.lying.is_none() {
                 gather += items * (made.block.channel * lowered.inner) as f64 * (lowered.outer / this.channels) as f64;
             }
-            // What is no run is copied.
-            if runs.joined || phase.iter().any(|a| a.every > 1) {
+            // What does not lie side by side is copied.
+            if phase.iter().any(|a| a.every > 1) {
                 results += items * made.block.tile.iter().product::<usize>() as f64 * lowered.outer as f64;
             }
         }
@@ -281,7 +281,7 @@ impl PhaseBlock {
     }
 
     /// How a plane of a tile of `count` results is computed: in one run over all its rows and the gaps between them,
-    /// from which rows are copied, where that is less work than a run for every row.
+    /// where that is less work than a run for every row.
     fn runs(&self, count: &[usize], lanes: usize) -> Runs {
         let rank = count.len();
         let (last, terms) = (count[rank - 1], self.offsets.len());
@@ -291,7 +291,7 @@ impl PhaseBlock {
         };
         let by_row = rows * last.next_multiple_of(lanes);
         let in_one = ((rows - 1) * pitch + last).next_multiple_of(lanes);
-        let joined = rows > 1 && in_one * terms + rows * last * COPIED < by_row * terms;
+        let joined = rows > 1 && in_one * terms + rows * last * PARTED < by_row * terms;
         let planes = count[..rank.saturating_sub(2)].iter().product();
         Runs { joined, count: planes, columns: if joined { in_one } else { by_row } }
     }
@@ -427,14 +427,17 @@ impl Direct {
                 }
                 index[1 + rank] = column % width;
                 let at = &mut index[..2 + rank];
-                let written = !(joined && high > 1) && tile.lines(at, [high, 1, wide]).is_some();
-                let (depth, run) = if written { (depth, wide) } else { (terms, (high - 1) * pitch + wide) };
+                // Into the result, or where its rows are not contiguous, to where they are copied from.
+                let written = tile.lines(at, [high, 1, wide]).is_some();
+                let joined = joined && high > 1;
+                let depth = if written && !joined { depth } else { terms };
                 for from in (0..terms).step_by(depth) {
                     let depth = depth.min(terms - from);
                     for panel in (0..channels).step_by(*rows) {
                         let weights = ((group * panels + (first + panel) / rows) * terms + from) * rows;
                         let present = (*rows).min(channels - panel);
                         at[1] = panel;
+                        let run = (high - 1) * pitch + wide;
                         let out = if written { tile.lines(at, [high, present, wide]) } else { None };
                         let call = Product {
                             rows: *rows,
@@ -446,6 +449,7 @@ impl Direct {
                             terms: depth,
                             out: out.unwrap_or_else(|| Plane::of(sums, CHUNK, present, run).into()),
                             add: from > 0,
+                            joined,
                         };
                         T::product(*isa, call);
                         if !written {

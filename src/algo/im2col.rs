@@ -266,6 +266,7 @@ impl Im2col {
                             terms: depth,
                             out: out.part([channel, at], [present, used]).into(),
                             add: from > 0,
+                            joined: false,
                         },
                     );
                 }

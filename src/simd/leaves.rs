@@ -10,7 +10,8 @@
 //! ```
 //!
 //! for one line of columns after the other, `pitch` apart in the source. No more is read and written than there are
-//! rows and columns.
+//! rows and columns. Short lines may be computed as one run, from the first one's beginning to the last one's end, of
+//! which the columns between the lines are not written.
 //!
 //! In the direct sum the offsets say where tap `i` of input channel `c` finds its samples in a block of the input; in
 //! the matrix product they are multiples of the width of a packed panel. A column costs one load for every `M`
@@ -83,6 +84,8 @@ pub struct Product<'a, T> {
     pub(crate) out: Planes<'a, T>,
     /// Whether `out` holds the beginning of the sums already.
     pub(crate) add: bool,
+    /// Whether the lines are one run. Then the sums begin with this call.
+    pub(crate) joined: bool,
 }
 
 /// The arguments of some dot products; see the [module](self).
@@ -182,32 +185,43 @@ impl<T> Dots<'_, T> {
 /// The call has been [checked](Product::check), and the machine has `V`'s instruction set.
 #[inline(always)]
 unsafe fn product<V: Vector, const REGISTERS: usize>(call: Product<'_, V::Lane>) {
-    for line in 0..call.out.count {
+    let [present, width] = call.out.shape();
+    let joined = call.joined && call.out.count > 1;
+    let (lines, length) = match joined {
+        true => (1, (call.out.count - 1) * call.pitch + width),
+        false => (call.out.count, width),
+    };
+    for line in 0..lines {
         // SAFETY: `check` has seen that the source holds what every line reads.
         unsafe {
-            let source = call.source.as_ptr().add(line * call.pitch);
-            let offsets = &call.offsets.values[call.first..][..call.terms];
-            let weights = call.weights.as_ptr();
-            let out = call.out.plane(line);
             product_line::<V, REGISTERS>(&ProductLine {
                 rows: call.rows,
-                weights,
-                source,
-                offsets,
-                out,
+                present,
+                weights: call.weights.as_ptr(),
+                source: call.source.as_ptr().add(line * call.pitch),
+                offsets: &call.offsets.values[call.first..][..call.terms],
+                length,
+                out: call.out.plane(line),
+                joined: joined.then_some((&call.out, call.pitch)),
                 add: call.add,
             });
         }
     }
 }
 
-/// One line of a product.
+/// One line of a product, or all of them as one run.
 struct ProductLine<'a, T> {
     rows: usize,
+    /// Rows that are written.
+    present: usize,
     weights: *const T,
     source: *const T,
     offsets: &'a [usize],
+    /// Columns that are computed.
+    length: usize,
     out: Plane<'a, T>,
+    /// All lines, and from one to the next in the run.
+    joined: Option<(&'a Planes<'a, T>, usize)>,
     add: bool,
 }
 
@@ -215,7 +229,7 @@ struct ProductLine<'a, T> {
 /// As [`product`].
 #[inline(always)]
 unsafe fn product_line<V: Vector, const REGISTERS: usize>(call: &ProductLine<'_, V::Lane>) {
-    let total = call.out.width.div_ceil(V::LANES);
+    let total = call.length.div_ceil(V::LANES);
     let mut done = 0;
     while done < total {
         let left = total - done;
@@ -250,7 +264,7 @@ unsafe fn product_line<V: Vector, const REGISTERS: usize>(call: &ProductLine<'_,
 unsafe fn tile<V: Vector, const M: usize, const N: usize>(call: &ProductLine<'_, V::Lane>, at: usize) -> usize {
     // SAFETY: the caller's promise.
     unsafe {
-        if call.out.rows == M && at + N * V::LANES <= call.out.width {
+        if call.present == M && at + N * V::LANES <= call.length {
             whole_tile::<V, M, N>(call, at);
         } else {
             edge_tile::<V, M, N>(call, at);
@@ -292,6 +306,9 @@ unsafe fn whole_tile<V: Vector, const M: usize, const N: usize>(call: &ProductLi
             }
             weights = weights.add(M);
         }
+        if call.joined.is_some() {
+            return part::<V, M, N>(call, at, &sums, V::LANES);
+        }
         for m in 0..M {
             for n in 0..N {
                 sums[m][n].store(call.out.row(m).add(at + n * V::LANES));
@@ -306,7 +323,7 @@ unsafe fn whole_tile<V: Vector, const M: usize, const N: usize>(call: &ProductLi
 /// As [`tile`].
 #[inline(always)]
 unsafe fn edge_tile<V: Vector, const M: usize, const N: usize>(call: &ProductLine<'_, V::Lane>, at: usize) {
-    let (last, rows) = ((call.out.width - at - (N - 1) * V::LANES).min(V::LANES), call.out.rows.min(M));
+    let (last, rows) = ((call.length - at - (N - 1) * V::LANES).min(V::LANES), call.present.min(M));
     // SAFETY: as for `whole_tile`; rows and columns that are not there are neither read nor written.
     unsafe {
         let source = call.source.add(at);
@@ -336,12 +353,49 @@ unsafe fn edge_tile<V: Vector, const M: usize, const N: usize>(call: &ProductLin
             }
             weights = weights.add(M);
         }
+        if call.joined.is_some() {
+            return part::<V, M, N>(call, at, &sums, last);
+        }
         for m in 0..rows {
             let out = call.out.row(m).add(at);
             for n in 0..N - 1 {
                 sums[m][n].store(out.add(n * V::LANES));
             }
             sums[m][N - 1].store_first(out.add((N - 1) * V::LANES), last);
+        }
+    }
+}
+
+/// Writes a tile of a run over several lines, of whose last register `last` columns are there.
+///
+/// # Safety
+/// As [`tile`].
+#[inline(always)]
+unsafe fn part<V: Vector, const M: usize, const N: usize>(
+    call: &ProductLine<'_, V::Lane>,
+    at: usize,
+    sums: &[[V; N]; M],
+    last: usize,
+) {
+    let (Some((lines, pitch)), width) = (call.joined, call.out.width) else { return };
+    for n in 0..N {
+        let begin = at + n * V::LANES;
+        let end = begin + if n + 1 < N { V::LANES } else { last };
+        let mut column = begin;
+        // A register may hold the end of one line and the beginning of the next.
+        while column < end {
+            let (line, x) = (column / pitch, column % pitch);
+            if x < width {
+                let [from, to] = [column - begin, (column + width - x).min(end) - begin];
+                for m in 0..M.min(call.present) {
+                    // SAFETY: the columns of the run up to its length are those of lines that there are, or between.
+                    unsafe {
+                        let out = lines.plane(line).row(m).add(x).wrapping_sub(from);
+                        sums[m][n].store_range(out, from, to);
+                    }
+                }
+            }
+            column += pitch - x;
         }
     }
 }

@@ -40,6 +40,16 @@ pub(super) trait Vector: Copy {
             std::ptr::copy_nonoverlapping(lanes.as_ptr().cast(), to, count);
         }
     }
+    /// Stores the lanes `first..end` where they are in a register at `to`, and writes nothing else.
+    #[inline(always)]
+    unsafe fn store_range(self, to: *mut Self::Lane, first: usize, end: usize) {
+        // SAFETY: `LANES` is at most 16; the rest is the caller's promise.
+        unsafe {
+            let mut lanes = [std::mem::MaybeUninit::<Self::Lane>::uninit(); 16];
+            self.store(lanes.as_mut_ptr().cast());
+            std::ptr::copy_nonoverlapping(lanes.as_ptr().add(first).cast(), to.wrapping_add(first), end - first);
+        }
+    }
     /// Every second lane of both, from the first on.
     #[inline(always)]
     unsafe fn every_second(self, other: Self) -> Self {
@@ -136,6 +146,11 @@ macro_rules! x86_vectors {
                     // SAFETY: a lane that is masked out is not written; the rest is the caller's promise.
                     unsafe { $mask_store(to, ((1u32 << count) - 1) as $mask, self.0) }
                 }
+                #[inline(always)]
+                unsafe fn store_range(self, to: *mut $t, first: usize, end: usize) {
+                    // SAFETY: as for `store_first`.
+                    unsafe { $mask_store(to, ((1u32 << end) - (1u32 << first)) as $mask, self.0) }
+                }
             )?
             sum_by_lane!($t);
         }
@@ -194,6 +209,11 @@ macro_rules! x86_vectors {
                 unsafe fn store_first(self, to: *mut Complex<$t>, count: usize) {
                     // SAFETY: a lane that is masked out is not written; the rest is the caller's promise.
                     unsafe { $mask_store(to.cast(), ((1u32 << (2 * count)) - 1) as $mask, self.0) }
+                }
+                #[inline(always)]
+                unsafe fn store_range(self, to: *mut Complex<$t>, first: usize, end: usize) {
+                    // SAFETY: as for `store_first`.
+                    unsafe { $mask_store(to.cast(), ((1u32 << (2 * end)) - (1u32 << (2 * first))) as $mask, self.0) }
                 }
             )?
             sum_by_lane!(Complex<$t>);

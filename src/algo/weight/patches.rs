@@ -343,6 +343,7 @@ impl WeightPatches {
                                 terms: pixels,
                                 out: Plane::of(&mut sums[m * pitch + t * padded + column..], pitch, *rows, used).into(),
                                 add: true,
+                                joined: false,
                             },
                         );
                     }
