@@ -4,6 +4,7 @@ use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, IxDyn};
 
 use super::layer::{dense, volume};
 use super::sequential::Chain;
+use super::work::among_threads;
 use super::{Backward, Context, Each, Float, Item, Layer, Mode, Parameter, Visitor};
 use crate::error::{Error, Result};
 
@@ -122,7 +123,8 @@ impl<T: Float> Network<T> {
     /// As [`forward`](Self::forward).
     pub fn run(&mut self, mode: Mode) -> Result<ArrayViewD<'_, T>> {
         self.context.set_mode(mode);
-        self.chain.forward(self.x.view()?, self.y.view_mut()?, &mut self.context)?;
+        let (x, y, chain, context) = (self.x.view()?, self.y.view_mut()?, &mut self.chain, &mut self.context);
+        among_threads(|| chain.forward(x, y, context))?;
         self.y.view()
     }
 
@@ -155,7 +157,8 @@ impl<T: Float> Network<T> {
         }
         dense("output gradient", dy.as_slice())?;
         let pass = Backward { x: self.x.view()?, y: self.y.view()?, dy, dx };
-        self.chain.backward(pass, &mut self.context)
+        let (chain, context) = (&mut self.chain, &mut self.context);
+        among_threads(|| chain.backward(pass, context))
     }
 
     /// Shows every array of the network, with its path.

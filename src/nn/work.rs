@@ -124,9 +124,26 @@ fn divide<S: Split>(first: usize, piece: S, grain: usize, work: &(impl Fn(usize,
     both(|| divide(first, a, grain, work), || divide(first + left, b, grain, work));
 }
 
+/// Runs `work` on one of the threads that share its pieces: asked from outside, each piece of work that is shared would
+/// wake them and wait.
+#[cfg(feature = "parallel")]
+pub(super) fn among_threads<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    if rayon::current_num_threads() > 1 { rayon::scope(|_| work()) } else { work() }
+}
+
+#[cfg(not(feature = "parallel"))]
+pub(super) fn among_threads<R>(work: impl FnOnce() -> R) -> R {
+    work()
+}
+
 #[cfg(feature = "parallel")]
 fn both(a: impl FnOnce() + Send, b: impl FnOnce() + Send) {
-    rayon::join(a, b);
+    if rayon::current_num_threads() > 1 {
+        rayon::join(a, b);
+    } else {
+        a();
+        b();
+    }
 }
 
 #[cfg(not(feature = "parallel"))]

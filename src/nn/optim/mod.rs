@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use super::layer::volume;
 use super::sums::sum_of;
-use super::work::{GRAIN, share, wide};
+use super::work::{GRAIN, among_threads, share, wide};
 use super::{Float, Network};
 use crate::error::{Error, Result};
 
@@ -101,6 +101,10 @@ impl<T: Float> Optimizer<T> {
     /// [`Error::Argument`] for an array that lies in another memory order, and [`Error::Shape`] where a parameter has
     /// another shape than at the step before.
     pub fn step(&mut self, network: &mut Network<T>) -> Result<()> {
+        among_threads(|| self.follow(network))
+    }
+
+    fn follow(&mut self, network: &mut Network<T>) -> Result<()> {
         let scale = match self.clip {
             Some(Clip::Norm(limit)) => {
                 let norm = gradient_norm(network)?;

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::nn::data::{Dataset, Targets};
 use crate::nn::layer::{dense, volume};
 use crate::nn::weights::Tensors;
-use crate::nn::work::{rows, try_share};
+use crate::nn::work::{among_threads, rows, try_share};
 use crate::nn::{Float, Loss, Mode, Network, Optimizer, Random};
 
 /// When a training ends before its last epoch, judged on the validation samples: by accuracy where there are classes,
@@ -246,18 +246,20 @@ impl<'a, T: Float> Trainer<'a, T> {
 
     /// Learns from a batch, and gives its loss.
     fn follow(&mut self, data: &dyn Dataset<T>, indices: &[usize], draw: u64) -> Result<f64> {
-        load(&mut self.network, data, indices, Some(draw))?;
-        gather(data.targets(), indices, &mut self.targets);
-        let outputs = self.network.run(Mode::Train)?;
-        self.gradient.resize(outputs.len(), T::ZERO);
-        let shape = outputs.raw_dim();
-        let mut gradient = ArrayViewMutD::from_shape(shape, &mut self.gradient[..outputs.len()])
-            .map_err(|e| Error::other("shaping the loss's gradient", e))?;
-        let loss = self.loss.evaluate(outputs.view(), &self.targets, Some(gradient.view_mut()))?;
-        self.progress.metrics.add(loss, outputs, &self.targets)?;
-        self.network.backward(gradient)?;
-        self.optimizer.step(&mut self.network)?;
-        Ok(loss)
+        let Self { network, optimizer, loss, progress, gradient, targets, .. } = self;
+        among_threads(|| {
+            load(network, data, indices, Some(draw))?;
+            gather(data.targets(), indices, targets);
+            let outputs = network.run(Mode::Train)?;
+            gradient.resize(outputs.len(), T::ZERO);
+            let mut gradient = ArrayViewMutD::from_shape(outputs.raw_dim(), &mut gradient[..outputs.len()])
+                .map_err(|e| Error::other("shaping the loss's gradient", e))?;
+            let loss = loss.evaluate(outputs.view(), targets, Some(gradient.view_mut()))?;
+            progress.metrics.add(loss, outputs, targets)?;
+            network.backward(gradient)?;
+            optimizer.step(network)?;
+            Ok(loss)
+        })
     }
 
     /// Ends an epoch: validation, history, early stopping.
