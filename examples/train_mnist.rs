@@ -18,10 +18,11 @@ use std::process::ExitCode;
 use clap::{Parser, ValueEnum};
 use faltung::nn::data::{Augmented, Dataset, Mnist, Subset, Warp};
 use faltung::nn::models::{self, Model};
-use faltung::nn::{
-    Adam, AdamW, CrossEntropy, CsvLog, Curves, Float, Metrics, Optimizer, ProgressBar, Schedule, Sequential, Stopping,
-    Trainer,
-};
+use faltung::nn::{Adam, AdamW, CrossEntropy, Float, Optimizer, Schedule, Sequential, Stopping, Trainer};
+
+use common::{Report, metadata, told, use_threads};
+
+mod common;
 
 /// Trains a network on MNIST's handwritten digits.
 #[derive(Parser)]
@@ -114,20 +115,11 @@ impl Choice {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    match run(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("train_mnist: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    common::end("train_mnist", run(&Arguments::parse()))
 }
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    if let Some(threads) = arguments.threads {
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
-    }
+    use_threads(arguments.threads)?;
     let mnist: Mnist<f32> = Mnist::find(arguments.data.as_deref())?;
     let all = mnist.train.len();
     let training = Subset::new(&mnist.train, (0..all * 9 / 10).collect())?;
@@ -136,17 +128,15 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let (epochs, rate) = arguments.model.settings();
     let (epochs, rate) = (arguments.epochs.unwrap_or(epochs), arguments.rate.unwrap_or(rate));
     let steps = epochs * training.len().div_ceil(arguments.batch.max(1));
-    let (log, curves) = (arguments.report.with_extension("csv"), arguments.report.with_extension("svg"));
+    let report = Report::new(&arguments.report);
     let network = arguments.model.design().build(arguments.seed)?;
     let optimizer = arguments.model.optimizer(rate, steps as u64);
-    let mut trainer = Trainer::new(network, optimizer, CrossEntropy::new())
+    let trainer = Trainer::new(network, optimizer, CrossEntropy::new())
         .epochs(epochs)
         .batch(arguments.batch)
         .seed(arguments.seed)
-        .stopping(Stopping { patience: None, keep_best: arguments.model == Choice::Best })
-        .callback(ProgressBar::new())
-        .callback(CsvLog::new(&log))
-        .callback(Curves::new(&curves));
+        .stopping(Stopping { patience: None, keep_best: arguments.model == Choice::Best });
+    let mut trainer = report.of(trainer);
     if let Some(path) = &arguments.checkpoint {
         trainer = trainer.checkpoint(path, Some(arguments.between));
         if arguments.resume && path.exists() {
@@ -161,22 +151,15 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     }
 
     let test = trainer.evaluate(&mnist.test)?;
-    println!("{} test pictures: loss {:.4}, {}", test.samples(), test.loss(), accuracy(&test));
+    println!("{} test pictures: {}", test.samples(), told(&test));
     if let Some(confusion) = test.confusion() {
         println!("truth by row, guess by column:\n{confusion:4}");
     }
     if let Some(path) = &arguments.save {
-        // What `predict` needs to know beside the weights.
         let texts = [("model", arguments.model.name().to_string()), ("classes", mnist.train.names().join("\n"))];
-        let texts = texts.into_iter().map(|(key, text)| (key.to_string(), text)).collect();
-        trainer.network().save_with(path, &texts)?;
+        trainer.network().save_with(path, &metadata(texts))?;
         println!("weights: {}", path.display());
     }
-    println!("log: {}, curves: {}", log.display(), curves.display());
+    println!("{report}");
     Ok(())
-}
-
-fn accuracy(metrics: &Metrics) -> String {
-    let (correct, share) = (metrics.correct().unwrap_or(0), metrics.accuracy().unwrap_or(f64::NAN));
-    format!("{correct} right ({:.2}%)", 100.0 * share)
 }

@@ -9,7 +9,6 @@
 //! others tells how it goes; the test recordings are looked at once, at the end. The network sees log-mel spectrograms
 //! of a second, which are moved in time and masked as they are learnt from.
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,7 +16,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use faltung::audio::{Level, LogMel, Stft};
 use faltung::nn::data::{Arrays, Augmented, Dataset, Deal, SpecMask, Spectra, TimeShift, WavFolder};
-use faltung::nn::{AdamW, CrossEntropy, CsvLog, Curves, Optimizer, ProgressBar, Schedule, Trainer, models};
+use faltung::nn::{AdamW, CrossEntropy, Optimizer, Schedule, Trainer, models};
+
+use common::{Report, metadata, told, use_threads};
+
+mod common;
 
 /// Trains a small network on spoken digits.
 #[derive(Parser)]
@@ -60,20 +63,11 @@ const RATE: u32 = 8000;
 const FLOOR: f64 = 1e-7;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    match run(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("train_speech: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    common::end("train_speech", run(&Arguments::parse()))
 }
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    if let Some(threads) = arguments.threads {
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
-    }
+    use_threads(arguments.threads)?;
     let (test, train) =
         WavFolder::named(&arguments.data)?.partition(|recording| recording.index.is_some_and(|index| index < 5));
     let classes = train.names().to_vec();
@@ -100,29 +94,21 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let optimizer = Optimizer::new(AdamW::new(arguments.rate).weight_decay(0.05))
         .decay_matrices_only()
         .schedule(Schedule::one_cycle(steps as u64));
-    let (log, curves) = (arguments.report.with_extension("csv"), arguments.report.with_extension("svg"));
-    let mut trainer = Trainer::new(network, optimizer, CrossEntropy::new())
+    let report = Report::new(&arguments.report);
+    let trainer = Trainer::new(network, optimizer, CrossEntropy::new())
         .epochs(arguments.epochs)
         .batch(arguments.batch)
-        .seed(arguments.seed)
-        .callback(ProgressBar::new())
-        .callback(CsvLog::new(&log))
-        .callback(Curves::new(&curves));
+        .seed(arguments.seed);
+    let mut trainer = report.of(trainer);
     trainer.fit(&training, Some(&parts.test))?;
 
     let metrics = trainer.evaluate(&test)?;
-    let (correct, share) = (metrics.correct().unwrap_or(0), metrics.accuracy().unwrap_or(f64::NAN));
-    println!(
-        "{} test recordings: loss {:.4}, {correct} right ({:.2}%)",
-        metrics.samples(),
-        metrics.loss(),
-        100.0 * share
-    );
+    println!("{} test recordings: {}", metrics.samples(), told(&metrics));
     if let Some(confusion) = metrics.confusion() {
         println!("truth by row, guess by column:\n{confusion:4}");
     }
     if let Some(path) = &arguments.save {
-        let metadata = [
+        let texts = [
             ("model", "speech_cnn".to_string()),
             ("classes", classes.join("\n")),
             // What a recording must go through before the network sees it.
@@ -131,11 +117,10 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             ("mean", mean.to_string()),
             ("deviation", deviation.to_string()),
         ];
-        let metadata: BTreeMap<_, _> = metadata.into_iter().map(|(key, value)| (key.to_string(), value)).collect();
-        trainer.network().save_with(path, &metadata)?;
+        trainer.network().save_with(path, &metadata(texts))?;
         println!("weights: {}", path.display());
     }
-    println!("log: {}, curves: {}", log.display(), curves.display());
+    println!("{report}");
     Ok(())
 }
 

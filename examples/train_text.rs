@@ -11,7 +11,6 @@
 //! at once, at the end. The vocabulary is that of the training sentences alone. `--save` writes it into the same file
 //! as the weights, with the names of the classes.
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,8 +19,12 @@ use clap::Parser;
 use faltung::ndarray::{Array2, ArrayViewMutD};
 use faltung::nn::data::{Arrays, Augment, Augmented, Dataset, Deal, Draws, Sentences, Targets, Trec, TrecLabels};
 use faltung::nn::models::TextCnn;
-use faltung::nn::{AdamW, CrossEntropy, CsvLog, Curves, Metrics, Optimizer, ProgressBar, Stopping, Trainer};
+use faltung::nn::{AdamW, CrossEntropy, Metrics, Optimizer, Stopping, Trainer};
 use faltung::text::{Batcher, PADDING, Split, Tokenizer, UNKNOWN, Vocabulary};
+
+use common::{Report, metadata, told, use_threads};
+
+mod common;
 
 /// Trains Kim's network for sentences.
 #[derive(Parser)]
@@ -74,20 +77,11 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    match run(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("train_text: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    common::end("train_text", run(&Arguments::parse()))
 }
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    if let Some(threads) = arguments.threads {
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
-    }
+    use_threads(arguments.threads)?;
     if arguments.data.join("rt-polarity.neg").exists() {
         return reviews(arguments);
     }
@@ -131,11 +125,6 @@ fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn told(metrics: &Metrics) -> String {
-    let (correct, share) = (metrics.correct().unwrap_or(0), metrics.accuracy().unwrap_or(f64::NAN));
-    format!("loss {:.4}, {correct} right ({:.2}%)", metrics.loss(), 100.0 * share)
-}
-
 /// Trains a network on sentences, and judges it by others.
 fn train(
     arguments: &Arguments,
@@ -161,22 +150,20 @@ fn train(
         .design(data.names().len())
         .build(arguments.seed)?;
     let optimizer = Optimizer::new(AdamW::new(arguments.rate).weight_decay(arguments.decay)).decay_matrices_only();
-    let (log, curves) = (report.with_extension("csv"), report.with_extension("svg"));
-    let mut trainer = Trainer::new(network, optimizer, CrossEntropy::new())
+    let report = Report::new(report);
+    let trainer = Trainer::new(network, optimizer, CrossEntropy::new())
         .epochs(arguments.epochs)
         .batch(arguments.batch)
         .seed(arguments.seed)
-        .stopping(Stopping { patience: Some(3), keep_best: true })
-        .callback(ProgressBar::new())
-        .callback(CsvLog::new(&log))
-        .callback(Curves::new(&curves));
+        .stopping(Stopping { patience: Some(3), keep_best: true });
+    let mut trainer = report.of(trainer);
     trainer.fit(&training, Some(&parts.test))?;
     let metrics = trainer.evaluate(&test)?;
-    println!("log: {}, curves: {}", log.display(), curves.display());
+    println!("{report}");
     if let Some(path) = save {
         let mut words = Vec::new();
         vocabulary.write(&mut words)?;
-        let metadata = [
+        let texts = [
             ("model", "text_cnn".to_string()),
             ("dimension", arguments.dimension.to_string()),
             ("maps", arguments.maps.to_string()),
@@ -186,8 +173,7 @@ fn train(
             ("classes", data.names().join("\n")),
             ("vocabulary", String::from_utf8(words)?),
         ];
-        let metadata: BTreeMap<_, _> = metadata.into_iter().map(|(key, value)| (key.to_string(), value)).collect();
-        trainer.network().save_with(path, &metadata)?;
+        trainer.network().save_with(path, &metadata(texts))?;
         println!("weights and vocabulary: {}", path.display());
     }
     Ok(metrics)

@@ -88,6 +88,31 @@ fn a_network_learns_and_the_same_seed_learns_the_same() {
 }
 
 #[test]
+fn a_last_batch_that_is_smaller_is_left_out_if_asked() {
+    struct Count(std::rc::Rc<std::cell::RefCell<Vec<usize>>>, Option<usize>);
+    impl Callback<f32> for Count {
+        fn started(&mut self, outline: &Outline) -> Result<()> {
+            self.1 = Some(outline.batches);
+            Ok(())
+        }
+        fn batch(&mut self, batch: &Batch) -> Result<()> {
+            assert!(self.1.is_some_and(|batches| batch.number <= batches));
+            self.0.borrow_mut().push(batch.samples);
+            Ok(())
+        }
+    }
+    // 25 pictures in batches of 12, and 5, which are fewer than a batch.
+    for (pictures, drop, expected) in
+        [(25, false, &[12, 12, 1][..]), (25, true, &[12, 12]), (24, true, &[12, 12]), (5, true, &[5])]
+    {
+        let samples = std::rc::Rc::default();
+        let mut trainer = trainer(1).drop_last(drop).callback(Count(std::rc::Rc::clone(&samples), None));
+        trainer.fit(&bars(pictures), None).expect("a training");
+        assert_eq!(*samples.borrow(), expected, "{pictures} {drop}");
+    }
+}
+
+#[test]
 fn an_interrupted_training_ends_with_the_same_bits() {
     let data = bars(100); // nine batches an epoch, the last of four
     let validation = bars(30);

@@ -48,6 +48,7 @@ pub struct Trainer<'a, T> {
     loss: Box<dyn Loss<T> + 'a>,
     epochs: usize,
     batch: usize,
+    drop_last: bool,
     seed: u64,
     stopping: Stopping,
     checkpoint: Option<(PathBuf, Option<usize>)>,
@@ -67,6 +68,7 @@ impl<'a, T: Float> Trainer<'a, T> {
             loss: Box::new(loss),
             epochs: 1,
             batch: 64,
+            drop_last: false,
             seed: 0,
             stopping: Stopping { patience: None, keep_best: false },
             checkpoint: None,
@@ -89,6 +91,14 @@ impl<'a, T: Float> Trainer<'a, T> {
     #[must_use]
     pub fn batch(mut self, samples: usize) -> Self {
         self.batch = samples;
+        self
+    }
+
+    /// Whether the last batch of an epoch is left out if it has fewer samples, unless there is no other: batch norm has
+    /// little to learn from it, and nothing from a single sample.
+    #[must_use]
+    pub fn drop_last(mut self, drop: bool) -> Self {
+        self.drop_last = drop;
         self
     }
 
@@ -150,7 +160,8 @@ impl<'a, T: Float> Trainer<'a, T> {
 
     /// What a checkpoint must share with the training that it is resumed in.
     fn settings(&self) -> String {
-        format!("batch {} seed {} {}", self.batch, self.seed, self.optimizer.settings())
+        let Self { batch, drop_last, seed, .. } = self;
+        format!("batch {batch} drop last {drop_last} seed {seed} {}", self.optimizer.settings())
     }
 
     /// What became of each epoch so far.
@@ -180,7 +191,7 @@ impl<'a, T: Float> Trainer<'a, T> {
         if self.batch == 0 {
             return Err(Error::argument("batch", "at least one sample", 0));
         }
-        let batches = training.len().div_ceil(self.batch);
+        let batches = self.samples(training.len()).div_ceil(self.batch);
         if self.progress.batches >= batches && self.progress.batches > 0 {
             let expected = format!("the data set of the checkpoint, of more than {} batches", self.progress.batches);
             return Err(Error::argument("training", expected, batches));
@@ -207,6 +218,11 @@ impl<'a, T: Float> Trainer<'a, T> {
         Ok(&self.progress.history)
     }
 
+    /// How many of so many samples are learnt from in an epoch.
+    fn samples(&self, all: usize) -> usize {
+        if self.drop_last && all > self.batch { all / self.batch * self.batch } else { all }
+    }
+
     /// What is left of an epoch.
     fn learn(&mut self, data: &dyn Dataset<T>) -> Result<()> {
         let epoch = self.progress.epochs();
@@ -215,6 +231,7 @@ impl<'a, T: Float> Trainer<'a, T> {
         let draw = random.bits();
         let mut order: Vec<usize> = (0..data.len()).collect();
         random.shuffle(&mut order);
+        order.truncate(self.samples(order.len()));
         let started = Instant::now();
         let before = self.progress.seconds;
         for indices in order.chunks(self.batch).skip(self.progress.batches) {
