@@ -1,8 +1,10 @@
 //! `convbench` races the convolution algorithms of faltung, verifies and explains them.
 
+mod audit;
 mod bench;
 mod builtin;
 mod data;
+mod draw;
 mod explain;
 mod failure;
 mod machine;
@@ -43,6 +45,7 @@ enum Command {
     Run(run::Args),
     Verify(verify::Args),
     Explain(explain::Args),
+    Audit(audit::Args),
 }
 
 fn main() -> ExitCode {
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Some(Command::Run(args)) => run::run(args),
         Some(Command::Verify(args)) => verify::run(args),
         Some(Command::Explain(args)) => explain::run(args),
+        Some(Command::Audit(args)) => audit::run(args),
     };
     let (message, status) = match ended {
         Ok(()) => return ExitCode::SUCCESS,

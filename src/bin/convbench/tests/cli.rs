@@ -183,3 +183,23 @@ fn nothing_is_coloured_where_no_terminal_is() {
     let text = stdout(&run(&["run", "100*3", "--budget", "0"]));
     assert!(text.contains("auto: ") && !text.contains('\u{1b}'), "{text:?}");
 }
+
+#[test]
+fn an_audit_tells_how_far_auto_is_from_the_fastest() {
+    let quick = ["audit", "--json", "--budget", "0", "--threads", "1"];
+    let output = run(&[&quick[..], &["200*9:same", "--layers", "1", "--fields", "1", "--seed", "3"]].concat());
+    assert!(output.status.success(), "{output:?}");
+    let rows = rows(&output);
+    let [problems @ .., figures] = rows.as_slice() else { panic!("{rows:?}") };
+    assert_eq!(figures["problems"], 3);
+    for row in problems {
+        let ratio = row["ratio"].as_f64().expect("a ratio");
+        assert!(ratio >= 1.0 && (row["best_ms"].as_f64() <= row["auto_ms"].as_f64()), "{row}");
+        assert!(ratio <= figures["worst"].as_f64().expect("a worst"));
+    }
+    // Nothing to audit, and a limit that nothing can meet.
+    assert_eq!(run(&["audit"]).status.code(), Some(2));
+    assert_eq!(run(&["audit", "100*3", "--max-worst", "0.5"]).status.code(), Some(2));
+    // A problem that cannot be read.
+    assert_eq!(run(&[&quick[..], &["100*"]].concat()).status.code(), Some(1));
+}
