@@ -37,7 +37,7 @@ pub(crate) struct WeightDots {
     block: PhaseBlock,
     boxes: Boxes,
     outer: usize,
-    /// The offsets of the taps of one row of the kernel, where rows of the gradient share those of the block.
+    /// The offsets of the taps of one row of the kernel from the first sample on, where rows of the gradient share those of the block.
     row: Option<Offsets>,
     needs: Needs,
 }
@@ -84,7 +84,8 @@ impl WeightDots {
         let row = match problem.rank().checked_sub(2).map(|a| &phase[a..]) {
             Some([rows, last]) if outer == 1 && rows.step == 1 && rows.taps.len() > 1 && !problem.flip => {
                 let offsets = &block.offsets().as_slice()[..last.taps.len()];
-                Some(Offsets::new(offsets.to_vec()))
+                let least = offsets.iter().copied().min().unwrap_or(0);
+                Some(Offsets::new(offsets.iter().map(|offset| offset - least).collect()))
             }
             _ => None,
         };
@@ -272,7 +273,8 @@ impl WeightDots {
             let base: usize = (0..outer).map(|a| index[a] * self.block.pitch(a)).sum();
             advance(&mut index[..outer], &count[..outer]);
             for (plane, sums) in offsets.chunks_exact(high * wide).zip(sums.chunks_exact_mut(high * wide * lanes)) {
-                let base = base + plane[0] - offsets[0];
+                // Samples of a larger step are sorted by residue: the first tap's need not come first.
+                let base = base + plane[..wide].iter().copied().min().unwrap_or(0);
                 // Rows of the block that meet the same rows of the kernel, from `first` to `last`, are one call.
                 let met = |y: usize| [(y + 1).saturating_sub(height).div_ceil(apart), (high - 1).min(y / apart)];
                 let rows = height + (high - 1) * apart;
