@@ -35,6 +35,9 @@ const ROWS: usize = 8;
 const SECONDS_A_TAP: f64 = 8.3e-12;
 const SECONDS_A_LOAD: f64 = 2.2e-11;
 
+/// How much longer the multiply-adds of a row of one register or two take: fewer of them are under way at once.
+const NARROW: f64 = 1.13;
+
 /// Elements of the blocks of as many channels as are gathered and computed at once.
 const BATCH: usize = 4096;
 
@@ -226,7 +229,8 @@ impl Slide {
                 .map(|&[_, height]| if rows < 4 { height as f64 } else { (height + 3) as f64 / 4.0 })
                 .sum();
             let sums = (made.terms as f64 * SECONDS_A_TAP).max(loads * made.step as f64 * SECONDS_A_LOAD);
-            let sums = computed * sums * slower::<T>(this.isa);
+            let narrow = if width <= 2 * lanes { NARROW } else { 1.0 };
+            let sums = computed * sums * narrow * slower::<T>(this.isa);
             let in_place = phase[rank - 1].step == 1 && width >= WIDE && made.span(phase) <= SPAN;
             let gathered = if in_place { 0.0 } else { (made.block.channel * lowered.inner) as f64 };
             let sample = if made.unit[rank - 1].step == 1 { SECONDS_A_SAMPLE.0 } else { SECONDS_A_SAMPLE.1 };

@@ -33,6 +33,10 @@ const SUMS: usize = 1 << 17;
 const SECONDS_A_FLOP: f64 = 3.7e-12;
 const SECONDS_A_PACKED_ELEMENT: f64 = 0.2e-9;
 
+/// Seconds that a box takes whatever it holds, and a row of its patches.
+const SECONDS_A_BOX: f64 = 0.6e-6;
+const SECONDS_A_ROW: f64 = 45e-9;
+
 /// What a work item's columns are.
 #[derive(Debug)]
 enum Columns {
@@ -141,6 +145,7 @@ impl WeightPatches {
             Columns::Patches => ((this.inner * this.taps).next_multiple_of(lanes), this.inner * this.taps),
             Columns::Shifted { .. } => (this.inner.next_multiple_of(lanes) * this.taps, this.inner),
         };
+        let rows = if matches!(this.columns, Columns::Patches) && this.taps > 1 { packed } else { 0 };
         let packed = packed as f64 * this.positions as f64 / full + this.outer as f64;
         let items = (problem.groups * (outputs / this.outer) * (inputs / this.inner)) as f64;
         let padded = this.outer.next_multiple_of(this.rows) as f64;
@@ -150,7 +155,8 @@ impl WeightPatches {
             seconds: 2e-6
                 + items * pixels * columns as f64 * padded * 2.0 * SECONDS_A_FLOP * few * slower::<T>(this.isa)
                 + items * pixels * packed * SECONDS_A_PACKED_ELEMENT
-                + result * this.boxes.parts as f64 * 2e-9,
+                + items * this.boxes.total as f64 * (SECONDS_A_BOX + rows as f64 * SECONDS_A_ROW)
+                + result * this.boxes.parts as f64 * 0.6e-9,
             needs: this.needs,
             error: running_sum_error(problem.terms(), problem.dtype.epsilon()),
         })

@@ -68,10 +68,10 @@ fn error(sizes: impl Iterator<Item = usize>, terms: usize, epsilon: f64) -> f64 
 }
 
 /// Seconds a floating-point operation of the products, single precision in 16 lanes.
-pub(super) const FLOP: f64 = 4.6e-12;
+pub(super) const FLOP: f64 = 5e-12;
 /// Seconds an element that is transformed in the plane, there or back, by the points of an axis: 4, 6 or 8; and one that
 /// is gathered or written.
-const TRANSFORM: [f64; 3] = [0.05e-9, 0.085e-9, 0.18e-9];
+const TRANSFORM: [f64; 3] = [0.055e-9, 0.095e-9, 0.2e-9];
 pub(super) const GATHER: f64 = 0.12e-9;
 /// Terms of a sum that cost as much as its beginning and its end.
 pub(super) const ENDS: f64 = 4.0;
