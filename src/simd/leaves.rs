@@ -35,6 +35,7 @@ use super::Isa;
 use super::interleave::Interleaved;
 use super::memory::prefetch_line;
 use super::outer::Outers;
+use super::rows::CopyRows;
 use super::tiles::{Plane, Planes};
 use super::vector::Vector;
 #[cfg(target_arch = "x86_64")]
@@ -106,7 +107,7 @@ pub struct Dots<'a, T> {
 }
 
 /// The leaves of an element type.
-pub trait Kernels: super::Slide + Interleaved + Outers + Passes {
+pub trait Kernels: super::Slide + CopyRows + Interleaved + Outers + Passes {
     /// Elements in a register.
     fn lanes(isa: Isa) -> usize;
     /// Computes a product. Panics where a slice is too short for what the call says.
@@ -515,6 +516,78 @@ unsafe fn some_dots<V: Vector, const M: usize, const N: usize>(call: &Dots<'_, V
         for m in 0..M {
             for n in 0..N {
                 sums[m][n].store(out.add(m * pitch + n * V::LANES));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::element::Element;
+
+    fn number<T: Element>(i: usize) -> T {
+        T::from_f64((i * 37 % 11) as f64 - 5.0)
+    }
+
+    /// The source ends with the last sample of the last line, and what lies beside the results is marked.
+    fn products_agree<T: Element>(isa: Isa, rows: usize, width: usize) {
+        let offsets = Offsets::new(vec![7, 0, 3, 3, 12]);
+        let (first, terms) = (1, 3);
+        for (present, lines, add, joined) in [
+            (rows, 1, false, false),
+            (rows, 3, true, false),
+            (rows, 3, false, true),
+            (rows.div_ceil(2), 2, false, true),
+        ] {
+            let pitch = width + 2;
+            let source: Vec<T> = (0..12 + (lines - 1) * pitch + width).map(number).collect();
+            let weights: Vec<T> = (0..rows * terms).map(|i| number(i + 3)).collect();
+            // Lines of a row lie one behind the other, and all of a row before the next.
+            let (line, row) = (width + 1, lines * (width + 1) + 1);
+            let before: Vec<T> = (0..rows * row).map(|i| number(i + 5)).collect();
+            let mut out = before.clone();
+            let planes = Planes::lines(&mut out, [lines, present, width], [line, row]);
+            let call = Product {
+                rows,
+                weights: &weights,
+                source: &source,
+                pitch,
+                offsets: &offsets,
+                first,
+                terms,
+                out: planes,
+                add,
+                joined,
+            };
+            T::product(isa, call);
+            for (i, &result) in out.iter().enumerate() {
+                let (m, y, x) = (i / row, i % row / line, i % row % line);
+                let mut expected = before[i];
+                if m < present && y < lines && x < width {
+                    expected = if add { expected } else { T::default() };
+                    for k in 0..terms {
+                        let sample = source[offsets.values[first + k] + y * pitch + x];
+                        expected += weights[k * rows + m] * sample;
+                    }
+                }
+                assert_eq!(result, expected, "{isa:?} {rows} rows by {width}, {lines} lines, {joined}: {m}, {y}, {x}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_tile_agrees_with_the_sum_written_out() {
+        for isa in Isa::all() {
+            for rows in [1, 2, 4, 8].into_iter().filter(|&rows| rows <= isa.rows()) {
+                for width in (1..=70).chain([95, 96, 97, 127, 128, 129, 160]) {
+                    products_agree::<f32>(isa, rows, width);
+                }
+                for width in (1..=35).chain([47, 48, 49]) {
+                    products_agree::<f64>(isa, rows, width);
+                    products_agree::<Complex<f32>>(isa, rows, width);
+                    products_agree::<Complex<f64>>(isa, rows, width);
+                }
             }
         }
     }

@@ -38,6 +38,7 @@ mod interleave;
 mod leaves;
 mod memory;
 mod outer;
+mod rows;
 mod scan;
 mod sliding;
 mod tiles;
@@ -50,9 +51,10 @@ pub use leaves::Kernels;
 pub(crate) use leaves::{Dots, Offsets, Product};
 pub(crate) use memory::{Line, elements, elements_mut, prefetch, split};
 pub(crate) use outer::Outer;
+pub(crate) use rows::Rows;
 pub(crate) use scan::{Levels, all_finite, levels};
 pub use sliding::Slide;
-pub(crate) use sliding::{Column, Rows, Sliding};
+pub(crate) use sliding::{Column, Sliding};
 pub(crate) use tiles::{Plane, Planes, TileMut, Workers};
 #[cfg(feature = "nn")]
 pub(crate) use vectorised::vectorised;
@@ -94,6 +96,22 @@ impl Isa {
             let _ = most;
             Self::Portable
         })
+    }
+
+    /// All that the machine has.
+    #[cfg(test)]
+    fn all() -> Vec<Self> {
+        let mut all = vec![Self::Portable];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                all.push(Self::Avx2);
+            }
+            if is_x86_feature_detected!("avx512f") {
+                all.push(Self::Avx512);
+            }
+        }
+        all
     }
 
     /// Rows of a product's tile, at the most.

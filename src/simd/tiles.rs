@@ -184,13 +184,7 @@ impl<T: Copy> TileMut<'_, T> {
     /// The `rows` of the last axis but one and `width` of the last from `index` on; `None` where the last axis is not
     /// contiguous.
     pub(crate) fn plane(&mut self, index: &[usize], rows: usize, width: usize) -> Option<Plane<'_, T>> {
-        let axes = self.axes;
-        if self.strides[axes - 1] != 1 {
-            return None;
-        }
-        let data = self.at(index, width);
-        assert!(rows > 0 && index[axes - 2] + rows <= self.shape[axes - 2], "rows outside their tile");
-        Some(Plane { data, pitch: self.strides[axes - 2], rows, width, lifetime: PhantomData })
+        self.apart(index, rows, width).filter(|&(_, apart)| apart == 1).map(|(plane, _)| plane)
     }
 
     /// As [`plane`](Self::plane), of elements that may lie apart: how far comes second. `None` where they run backwards.
@@ -322,6 +316,13 @@ impl<'a, T> Planes<'a, T> {
         let end = rows.saturating_sub(1).saturating_mul(pitch).saturating_add(width);
         assert!(count <= 1 || end <= step, "planes do not overlap");
         assert!(count.saturating_sub(1).saturating_mul(step).saturating_add(end) <= data.len(), "the slice holds all");
+        Self { first: Plane::of(data, pitch, rows, width), step: step as isize, count }
+    }
+
+    /// Lines of a slice, `step` apart, each a plane of as many `rows`, `pitch` apart, which all lines of one precede.
+    #[cfg(test)]
+    pub(super) fn lines(data: &'a mut [T], [count, rows, width]: [usize; 3], [step, pitch]: [usize; 2]) -> Self {
+        assert!(width <= step && (count - 1) * step + width <= pitch && (rows - 1) * pitch < data.len());
         Self { first: Plane::of(data, pitch, rows, width), step: step as isize, count }
     }
 
