@@ -33,6 +33,7 @@ macro_rules! dispatch {
     }};
 }
 
+mod caches;
 pub(crate) mod fourier;
 mod interleave;
 mod leaves;
@@ -46,6 +47,7 @@ mod vector;
 mod vectorised;
 mod winograd;
 
+pub(crate) use caches::Caches;
 pub(crate) use interleave::Interleave;
 pub use leaves::Kernels;
 pub(crate) use leaves::{Dots, Offsets, Product};
