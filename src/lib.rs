@@ -94,7 +94,7 @@ pub use filter::{
     Convention, Convolution, Filter, Integer, convolve, convolve_axes, convolve_axis, convolve_batch, convolve_exact,
     convolve_into, correlate, correlate_axes, correlate_axis, correlate_batch, correlate_exact, correlate_into,
 };
-pub use plan::{Algorithm, Candidate, Explanation, Plan, Planner, Prepared, Recipe, Threads, Workspace};
+pub use plan::{Algorithm, Candidate, Costs, Explanation, Plan, Planner, Prepared, Recipe, Threads, Workspace};
 pub use problem::{Boundary, Layout, MAX_RANK, Mode, Pass, Problem, ProblemBuilder, SpatialAxis, read_suite};
 pub use view::{View, ViewMut};
 

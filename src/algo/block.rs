@@ -3,6 +3,7 @@
 //! Where the step is larger than one, the samples are sorted by their residue on each axis, so that a tap's samples for
 //! consecutive results lie side by side.
 
+use super::cost::{Costs, wide};
 use super::gather::{Source, Span};
 use super::lower::{Phase, PhaseAxis};
 use crate::element::Element;
@@ -75,6 +76,15 @@ impl Block {
             place += (offset.div_euclid(step) - block.low) as usize * block.pitch;
         }
         residue * self.dense + place
+    }
+
+    /// Seconds to gather a tile's samples of so many channels.
+    pub(super) fn seconds_to_gather<T: Element>(&self, costs: &Costs, phase: &Phase, channels: usize) -> f64 {
+        let last = phase.len() - 1;
+        let sample = if phase[last].step == 1 { costs.copy } else { costs.copy_apart };
+        let row = (self.tile[last] + self.axes.last().map_or(0, |axis| axis.extra)).max(1);
+        let one = self.channel as f64 * sample * wide::<T>() + (self.channel / row) as f64 * costs.copy_row;
+        channels as f64 * one
     }
 
     /// Gathers the samples of so many channels from a batch entry's first that the results from `start` on, `count` of

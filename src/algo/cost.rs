@@ -1,6 +1,16 @@
 //! What things cost: the constants that predictions are made of.
+//!
+//! A prediction is a sum: how often each leaf does what it does, times what that takes once. The counts follow from the
+//! problem and the recipe, and are the algorithms' business; the seconds are a machine's, and stand here.
+
+use std::fmt;
+use std::str::FromStr;
 
 use super::Needs;
+use crate::element::Element;
+use crate::error::{Error, Result};
+use crate::problem::Problem;
+use crate::simd::{Caches, Isa};
 
 /// What an algorithm predicts of a run of its design.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,4 +27,320 @@ pub(crate) struct Estimate {
 /// their root mean square does, and the largest of millions is some five times that.
 pub(crate) fn running_sum_error(terms: usize, epsilon: f64) -> f64 {
     epsilon * (2.0 + 2.0 * (terms as f64).sqrt())
+}
+
+/// The first line of the text.
+const HEADER: &str = "faltung costs 1";
+
+macro_rules! costs {
+    ($($(#[$doc:meta])* $name:ident: $avx512:literal, $avx2:literal, $portable:literal;)*) => {
+        /// What a machine takes for what the algorithms are made of: the constants of the planner's predictions, all of
+        /// them in seconds.
+        ///
+        /// [`Costs::default`] has the values that are built in for this machine's instruction set; they suit a processor
+        /// of today at some 3 to 5 GHz. `convbench calibrate` measures a machine's own and writes them to a file, the
+        /// [`Display`](fmt::Display) of this type, which a program may read and hand to
+        /// [`Planner::with_costs`](crate::Planner::with_costs). Costs decide which algorithm is chosen and how its work
+        /// is cut, never what is right.
+        ///
+        /// A *register* below is one of the instruction set that runs: 16 numbers of single precision with AVX-512, 8
+        /// with AVX2, 4 without either, half as many of double precision. An *element* is a number of four bytes;
+        /// larger ones count as several.
+        ///
+        /// ```
+        /// use faltung::{Costs, Planner, Problem};
+        ///
+        /// let text = Costs::default().to_string(); // as a file would hold it
+        /// let mut costs: Costs = text.parse()?;
+        /// assert_eq!(costs, Costs::default());
+        ///
+        /// // A machine whose direct sums are a hundred times slower takes the FFT earlier.
+        /// let problem: Problem = "256x256*9x9:same".parse()?;
+        /// costs.slide_fma *= 100.0;
+        /// costs.slide_load *= 100.0;
+        /// let slow = Planner::new().with_costs(costs);
+        /// assert_ne!(slow.recipe(&problem)?.algorithm(), faltung::Algorithm::Direct);
+        /// # Ok::<(), faltung::Error>(())
+        /// ```
+        #[derive(Clone, Debug, PartialEq)]
+        #[non_exhaustive]
+        pub struct Costs {
+            $($(#[$doc])* pub $name: f64,)*
+        }
+
+        impl Costs {
+            /// The names of the constants, in the order of the text.
+            ///
+            /// ```
+            /// assert!(faltung::Costs::NAMES.contains(&"product_fma"));
+            /// ```
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($name)),*];
+
+            /// Those that are built in for an instruction set.
+            fn of(isa: Isa) -> Self {
+                match isa {
+                    #[cfg(target_arch = "x86_64")]
+                    Isa::Avx512 => Self { $($name: $avx512),* },
+                    #[cfg(target_arch = "x86_64")]
+                    Isa::Avx2 => Self { $($name: $avx2),* },
+                    Isa::Portable => Self { $($name: $portable),* },
+                }
+            }
+
+            /// The constant of this name.
+            ///
+            /// ```
+            /// use faltung::Costs;
+            /// let mut costs = Costs::default();
+            /// if let Some(seconds) = costs.get_mut("fft_row") {
+            ///     *seconds *= 2.0;
+            /// }
+            /// assert_eq!(costs.fft_row, 2.0 * Costs::default().fft_row);
+            /// ```
+            pub fn get_mut(&mut self, name: &str) -> Option<&mut f64> {
+                match name {
+                    $(stringify!($name) => Some(&mut self.$name),)*
+                    _ => None,
+                }
+            }
+
+            /// Every constant with its name.
+            ///
+            /// ```
+            /// let costs = faltung::Costs::default();
+            /// assert!(costs.iter().all(|(_, seconds)| seconds > 0.0));
+            /// ```
+            pub fn iter(&self) -> impl Iterator<Item = (&'static str, f64)> + use<> {
+                [$((stringify!($name), self.$name)),*].into_iter()
+            }
+        }
+    };
+}
+
+// Built in for AVX-512, for AVX2, and without either: fitted by `convbench calibrate` on a Zen 4.
+costs! {
+    /// A run, whatever it holds.
+    run: 3e-7, 3e-7, 3e-7;
+    /// A work item that a thread takes.
+    item: 1e-7, 1e-7, 1e-7;
+    /// A multiply-add by the definition, index arithmetic included.
+    definition: 6e-9, 6e-9, 6e-9;
+    /// A byte that comes from beyond the second cache.
+    fetch: 2e-11, 2e-11, 2e-11;
+    /// A byte that comes from beyond the last cache.
+    stream: 4e-11, 4e-11, 4e-11;
+
+    /// Copies: an element beside the last one.
+    copy: 1e-10, 1e-10, 1.2e-10;
+    /// Copies: an element that does not lie beside the last one.
+    copy_apart: 3e-10, 3e-10, 3e-10;
+    /// Copies: a row.
+    copy_row: 4e-9, 4e-9, 4e-9;
+    /// Copies: an element that is interleaved with those of other rows.
+    interleave: 1.5e-10, 1.5e-10, 4e-10;
+    /// A weight that is packed where those of a channel lie side by side.
+    pack: 4e-10, 4e-10, 6e-10;
+    /// A weight that is packed where they do not.
+    pack_apart: 8e-10, 8e-10, 1e-9;
+    /// An element of an input gradient that is folded back from beyond the data.
+    fold: 1.5e-9, 1.5e-9, 1.5e-9;
+
+    /// The product's leaf: a multiply-add of a register.
+    product_fma: 2.8e-10, 1.45e-10, 3e-10;
+    /// The product's leaf: a register of columns that is loaded, for a term of a tile.
+    product_load: 1e-10, 1e-10, 1e-10;
+    /// The product's leaf: a term of a tile.
+    product_step: 2e-10, 2e-10, 2e-10;
+    /// The product's leaf: a register of results that is written, or read and written.
+    product_end: 8e-10, 8e-10, 8e-10;
+
+    /// The sliding leaf: a multiply-add of a register.
+    slide_fma: 2.8e-10, 1.5e-10, 3e-10;
+    /// The sliding leaf: a register of samples that is loaded. Loads overlap with multiply-adds.
+    slide_load: 5e-10, 3e-10, 3e-10;
+    /// The sliding leaf: a register of results that is written, its sum begun and ended.
+    slide_end: 2e-9, 1.2e-9, 1e-9;
+    /// The sliding leaf: a channel of a tile.
+    slide_tile: 5e-8, 5e-8, 5e-8;
+
+    /// The dot products' leaf: a multiply-add of a register.
+    dots_fma: 2.8e-10, 1.5e-10, 3e-10;
+    /// The dot products' leaf: a register that is loaded.
+    dots_load: 1.5e-10, 1e-10, 1e-10;
+    /// The dot products' leaf: a row that a tile of sums goes along.
+    dots_row: 2e-9, 2e-9, 2e-9;
+    /// The dot products' leaf: a tap's sums that are loaded and stored.
+    dots_tap: 1e-9, 1e-9, 1e-9;
+    /// The dot products' leaf: a tap's sums that are added up lane by lane.
+    dots_sum: 3e-9, 3e-9, 3e-9;
+    /// Weight gradients: a box of outputs.
+    weight_box: 4e-7, 4e-7, 4e-7;
+    /// Weight gradients: a row of a box's patches.
+    weight_row: 4.5e-8, 4.5e-8, 4.5e-8;
+    /// Weight gradients: an element of a part of the result, which is added to the others.
+    weight_part: 6e-10, 6e-10, 6e-10;
+
+    /// Winograd: a multiply-add of a register in the products.
+    winograd_fma: 3e-10, 1.6e-10, 3.2e-10;
+    /// Winograd: a register of a product that is begun and ended.
+    winograd_end: 1.3e-9, 8e-10, 8e-10;
+    /// Winograd: a multiply-add of a register in the products of weight gradients.
+    winograd_weight_fma: 3.8e-10, 2e-10, 4e-10;
+    /// Winograd: a register that is transformed along an axis of 4 points, there or back.
+    winograd_transform_4: 4.5e-10, 3e-10, 3e-10;
+    /// Winograd: along an axis of 6 points.
+    winograd_transform_6: 8e-10, 5e-10, 5e-10;
+    /// Winograd: along an axis of 8 points.
+    winograd_transform_8: 1.6e-9, 1e-9, 1e-9;
+    /// Winograd: a register that is gathered or written.
+    winograd_copy: 2e-9, 1.2e-9, 1e-9;
+    /// Winograd: a tap of a kernel that is read.
+    winograd_tap: 2.5e-10, 2.5e-10, 2.5e-10;
+    /// Winograd: a register of channels of a block, axis by axis.
+    winograd_block: 1.5e-7, 1.5e-7, 1.5e-7;
+
+    /// FFT: an operation of the butterflies along the last axis, five of them a number and level of two.
+    fft_row: 1.6e-11, 1.8e-11, 6e-11;
+    /// FFT: the same along other axes.
+    fft_column: 2e-11, 2.2e-11, 6e-11;
+    /// FFT: the same, of blocks that are not in the second cache.
+    fft_far: 4e-11, 4e-11, 8e-11;
+    /// FFT: a transform.
+    fft_transform: 6e-8, 6e-8, 6e-8;
+    /// FFT: an element that is gathered, or looked through, or written.
+    fft_copy: 1.8e-10, 1.8e-10, 2.5e-10;
+    /// FFT: a complex number of a kernel's spectrum that is written.
+    fft_pack: 1e-9, 1e-9, 1e-9;
+    /// FFT: a complex product that is added up.
+    fft_product: 2e-10, 2e-10, 5e-10;
+    /// FFT: a complex number of a spectrum that comes from beyond the second cache.
+    fft_fetch: 5e-10, 5e-10, 5e-10;
+    /// FFT: an item of work.
+    fft_item: 5e-7, 5e-7, 5e-7;
+}
+
+impl Default for Costs {
+    /// Those that are built in for the instruction set of this machine.
+    fn default() -> Self {
+        Self::of(Isa::detect())
+    }
+}
+
+impl fmt::Display for Costs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{HEADER}")?;
+        self.iter().try_for_each(|(name, seconds)| writeln!(f, "{name} = {seconds:e}"))
+    }
+}
+
+/// Reads what [`Display`](fmt::Display) writes: a line that tells the version, then a `name = seconds` for every
+/// constant, in any order. Blank lines, and what stands behind a `#`, do not count.
+impl FromStr for Costs {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+        let mut lines = lines.filter(|line| !line.is_empty());
+        match lines.next() {
+            Some(HEADER) => {}
+            first => {
+                let reason = format!("costs begin with the line \"{HEADER}\"");
+                return Err(Error::parse(first.unwrap_or_default(), reason));
+            }
+        }
+        let mut costs = Self::default();
+        let mut missing = Self::NAMES.to_vec();
+        for line in lines {
+            let Some((name, value)) = line.split_once('=') else {
+                return Err(Error::parse(line, "a line of costs is NAME = SECONDS"));
+            };
+            let (name, value) = (name.trim_end(), value.trim_start());
+            let Some(constant) = costs.get_mut(name) else {
+                return Err(Error::parse(line, format!("there is no constant {name}")));
+            };
+            let seconds = value.parse().ok().filter(|seconds: &f64| seconds.is_finite() && *seconds > 0.0);
+            *constant = seconds.ok_or_else(|| Error::parse(line, format!("{name} is not a positive number")))?;
+            let Some(place) = missing.iter().position(|one| *one == name) else {
+                return Err(Error::parse(line, format!("{name} has been given already")));
+            };
+            missing.remove(place);
+        }
+        match missing.first() {
+            Some(name) => Err(Error::parse(text, format!("{name} is missing"))),
+            None => Ok(costs),
+        }
+    }
+}
+
+impl Costs {
+    /// Seconds that a problem's arrays take to come and go, whichever algorithm reads and writes them: what exceeds the
+    /// caches.
+    pub(crate) fn traffic(&self, problem: &Problem) -> f64 {
+        let elements: f64 =
+            problem.operands().iter().map(|shape| shape.iter().map(|&n| n as f64).product::<f64>()).sum();
+        let (bytes, caches) = (elements * problem.dtype.size() as f64, Caches::detect());
+        // Arrays that fill half a cache are hardly there any more when they are read again.
+        let beyond = |cache: usize| (bytes - 0.5 * cache as f64).max(0.0);
+        beyond(caches.second) * self.fetch + beyond(caches.last) * self.stream
+    }
+}
+
+/// Whether so many bytes stay in the second cache while others pass.
+pub(crate) fn near(bytes: f64) -> bool {
+    bytes < 0.7 * Caches::detect().second as f64
+}
+
+/// Elements of four bytes that a number counts as.
+pub(crate) fn wide<T: Element>() -> f64 {
+    T::DTYPE.size() as f64 / 4.0
+}
+
+/// Multiply-adds of a register that one of numbers takes: complex ones in registers of as many bytes take two.
+pub(crate) fn multiply_adds<T: Element>() -> f64 {
+    if T::DTYPE.is_complex() { 2.0 } else { 1.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        text.parse::<Costs>().expect_err("they are refused").to_string()
+    }
+
+    #[test]
+    fn costs_are_read_as_they_are_written() {
+        let mut costs = Costs::default();
+        for (i, name) in Costs::NAMES.iter().enumerate() {
+            *costs.get_mut(name).expect("a name") = 1e-9 / (i as f64 + 3.0);
+        }
+        let text = costs.to_string();
+        assert_eq!(text.parse::<Costs>().expect("its own text"), costs);
+        let mut lines: Vec<&str> = text.lines().collect();
+        lines[1..].reverse();
+        let others = format!("# of another hand\n\n{}  # as well\n", lines.join("\n"));
+        assert_eq!(others.parse::<Costs>().expect("in any order"), costs);
+    }
+
+    #[test]
+    fn what_is_no_cost_is_refused() {
+        let good = Costs::default().to_string();
+        let with = |line: &str| good.replacen(good.lines().nth(1).expect("a constant"), line, 1);
+        assert!(refused("").contains("begin"));
+        assert!(refused(&good.replace("costs 1", "costs 2")).contains("begin"));
+        assert!(refused(&with("")).contains("run is missing"));
+        assert!(refused(&with("run 1e-7")).contains("NAME"));
+        assert!(refused(&with("ruin = 1e-7")).contains("no constant ruin"));
+        assert!(refused(&with("run = 1e-7\nrun = 1e-7")).contains("already"));
+        for value in ["0", "-1e-9", "inf", "NaN", "fast", ""] {
+            assert!(refused(&with(&format!("run = {value}"))).contains("not a positive number"), "{value}");
+        }
+    }
+
+    #[test]
+    fn every_instruction_set_has_costs() {
+        for isa in Isa::all() {
+            assert!(Costs::of(isa).iter().all(|(_, seconds)| seconds.is_finite() && seconds > 0.0));
+        }
+    }
 }

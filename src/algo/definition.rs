@@ -1,6 +1,6 @@
 //! The definition itself as an algorithm: slow, but it serves every problem and keeps every rule.
 
-use super::cost::{Estimate, running_sum_error};
+use super::cost::{Costs, Estimate, running_sum_error};
 use super::{Call, Execute, Needs, Second};
 use crate::element::Element;
 use crate::problem::{Pass, Problem};
@@ -10,9 +10,6 @@ use crate::view::{MAX_AXES, Strided, View};
 
 /// Elements of the result that one thread computes at a time.
 const TILE: usize = 64;
-
-/// Index arithmetic and a test of every tap.
-const SECONDS_A_FLOP: f64 = 3e-9;
 
 #[derive(Debug)]
 pub(crate) struct Definition {
@@ -26,9 +23,10 @@ impl Definition {
         Self { problem: problem.clone(), kernel: Strided::dense(&problem.kernel_shape(), Default::default()) }
     }
 
-    pub(crate) fn estimate(problem: &Problem) -> Estimate {
+    pub(crate) fn estimate(costs: &Costs, problem: &Problem) -> Estimate {
         Estimate {
-            seconds: problem.flops() * SECONDS_A_FLOP,
+            // Index arithmetic and a test of every tap.
+            seconds: costs.run + problem.flops() / 2.0 * costs.definition,
             needs: Self::memory(problem, problem.dtype.size()),
             error: running_sum_error(problem.terms(), problem.dtype.epsilon()),
         }

@@ -11,10 +11,9 @@
 //! The first factor is packed once a run. The second is the kernel, packed before the run, or the input of a weight
 //! gradient, of which each panel is packed where it is used.
 
-use super::cost::{Estimate, running_sum_error};
-use super::direct::slower;
+use super::cost::{Costs, Estimate, running_sum_error, wide};
 use super::im2col::check_block;
-use super::panels::{Matrix, rows, width};
+use super::panels::{Matrix, rows, seconds_of_product, width};
 use super::{Call, Execute, Needs, Second};
 use crate::element::Element;
 use crate::problem::{Pass, Problem};
@@ -26,10 +25,6 @@ const DEPTH: usize = 192;
 
 /// Rows of a block: the panel of columns is read once for all of them.
 const ROWS: usize = 64;
-
-/// Seconds a floating-point operation of single precision in 16 lanes, and to pack or to write one element.
-const SECONDS_A_FLOP: f64 = 4e-12;
-const SECONDS_AN_ELEMENT: f64 = 0.12e-9;
 
 /// The matrix product of a dense layer.
 #[derive(Debug)]
@@ -94,17 +89,15 @@ impl Dense {
         Ok(Self { pass, groups, conjugate, isa, size, rows, width, block, offsets, depth, needs })
     }
 
-    pub(crate) fn estimate<T: Element>(problem: &Problem, block: usize) -> Result<Estimate, String> {
+    pub(crate) fn estimate<T: Element>(costs: &Costs, problem: &Problem, block: usize) -> Result<Estimate, String> {
         let this = Self::new::<T>(problem, block)?;
-        let [m, n, terms] = this.size.map(|n| n as f64);
-        let lanes = T::lanes(this.isa);
-        let padded = |n: usize, each: usize| n.next_multiple_of(each) as f64;
-        let few = 1.0 + 1.5 / this.rows as f64;
-        let flops = 2.0 * padded(this.size[0], this.rows) * padded(this.size[1], lanes) * terms;
-        let each =
-            flops * SECONDS_A_FLOP * few * slower::<T>(this.isa) + (m * terms + n * terms + m * n) * SECONDS_AN_ELEMENT;
+        let [m, n, terms] = this.size;
+        let passes = terms.div_ceil(this.depth) as f64;
+        let panel = seconds_of_product::<T>(costs, (this.isa, this.rows), n, terms as f64, passes);
+        let packed = (m + n) as f64 * terms as f64 * costs.interleave * wide::<T>();
+        let items = (m.div_ceil(this.block) * n.div_ceil(this.width)) as f64 * costs.item;
         Ok(Estimate {
-            seconds: 0.5e-6 + problem.groups as f64 * each,
+            seconds: costs.run + problem.groups as f64 * (m.div_ceil(this.rows) as f64 * panel + packed + items),
             needs: this.needs,
             error: running_sum_error(problem.terms(), problem.dtype.epsilon()),
         })

@@ -6,10 +6,10 @@
 //! stored twice. Rows are either computed one by one or, where they are short, in one run over the gaps between them.
 
 use super::block::{Block, BlockAxis};
-use super::cost::{Estimate, running_sum_error};
+use super::cost::{Costs, Estimate, running_sum_error, wide};
 use super::gather::Source;
-use super::lower::{Lowered, Phase};
-use super::panels::{channel_block, each_tap, pack, packed_len, rows, seconds_to_pack};
+use super::lower::{Lowered, Phase, tiles};
+use super::panels::{channel_block, each_tap, pack, packed_len, rows, seconds_of_product, seconds_to_pack};
 use super::{Call, Execute, Needs};
 use crate::element::Element;
 use crate::problem::{Layout, MAX_RANK, Pass, Problem};
@@ -19,8 +19,10 @@ use crate::view::{MAX_AXES, Strided, View, advance};
 /// Columns that are computed for all channels before the next: their sums stay in the first cache.
 const CHUNK: usize = 768;
 
-/// Terms that take as long to sum as it takes to part a result from a run of several rows.
+/// Terms that take as long to sum as it takes to part a result from a run of several rows, and how many times as long
+/// as to write it.
 const PARTED: usize = 8;
+const PARTING: f64 = 3.0;
 
 /// Terms that are summed for all channels before the next, of a source that is read where it lies.
 const DEPTH: usize = 256;
@@ -31,12 +33,6 @@ const SCATTERED: usize = 8;
 
 /// Bytes of a block that the design aims at: half of a second cache of 1 MiB.
 const BLOCK_BYTES: usize = 448 << 10;
-
-/// Seconds a floating-point operation, by the rows of a tile, of single precision in 16 lanes.
-const SECONDS_A_FLOP: [(usize, f64); 3] = [(8, 4.2e-12), (4, 5e-12), (2, 6.5e-12)];
-
-/// Seconds to gather or to scatter one element.
-pub(crate) const SECONDS_AN_ELEMENT: f64 = 0.15e-9;
 
 /// How the samples that a tile of one phase's results needs lie in a block.
 #[derive(Debug)]
@@ -205,34 +201,37 @@ impl Direct {
         Ok(Self { lowered, isa, rows, channels, phases, needs })
     }
 
-    pub(crate) fn estimate<T: Element>(problem: &Problem, tile: &[usize]) -> Result<Estimate, String> {
+    pub(crate) fn estimate<T: Element>(costs: &Costs, problem: &Problem, tile: &[usize]) -> Result<Estimate, String> {
         let this = Self::new::<T>(problem, tile)?;
         let lowered = &this.lowered;
-        let (mut multiply, mut gather, mut results) = (0.0, 0.0, 0.0);
+        let mut seconds = costs.run + seconds_to_pack(costs, problem);
         let lanes = T::lanes(this.isa);
         for (phase, made) in lowered.phases.iter().zip(&this.phases) {
-            let tiles: f64 = phase.iter().zip(&made.block.tile).map(|(a, &n)| a.count.div_ceil(n) as f64).product();
-            let runs = made.runs(&made.block.tile, lanes);
-            let padded = lowered.outer.div_ceil(this.rows) * this.rows;
+            let (tiles, filled) = tiles(phase, &made.block.tile);
             let items = tiles * (problem.batch * lowered.groups) as f64;
-            multiply += items * (runs.count * runs.columns) as f64 * (made.offsets.len() * padded) as f64;
+            let blocks = (lowered.outer / this.channels) as f64;
+            let runs = made.runs(&made.block.tile, lanes);
+            let terms = made.offsets.len() as f64;
+            let passes = match &made.lying {
+                _ if runs.joined => PARTING,
+                Some(_) => (terms / DEPTH as f64).ceil(),
+                None => 1.0,
+            };
+            let line = seconds_of_product::<T>(costs, (this.isa, this.rows), runs.columns, terms, passes);
+            let panels = lowered.outer.div_ceil(this.rows) as f64;
+            seconds += items * blocks * costs.item;
+            let items = items * filled;
+            seconds += items * runs.lines as f64 * panels * line;
             if made.lying.is_none() {
-                gather += items * (made.block.channel * lowered.inner) as f64 * (lowered.outer / this.channels) as f64;
+                seconds += items * blocks * made.block.seconds_to_gather::<T>(costs, phase, lowered.inner);
             }
             // What does not lie side by side is copied.
             if phase.iter().any(|a| a.every > 1) {
-                results += items * made.block.tile.iter().product::<usize>() as f64 * lowered.outer as f64;
+                let results = made.block.tile.iter().product::<usize>() as f64 * lowered.outer as f64;
+                seconds += items * results * costs.copy_apart * wide::<T>();
             }
         }
-        let flop = SECONDS_A_FLOP.iter().find(|f| f.0 == this.rows).map_or(1e-11, |f| f.1) * slower::<T>(this.isa);
-        Ok(Estimate {
-            seconds: 0.3e-6
-                + 2.0 * multiply * flop
-                + (gather + results) * SECONDS_AN_ELEMENT
-                + seconds_to_pack(problem),
-            needs: this.needs,
-            error: running_sum_error(problem.terms(), problem.dtype.epsilon()),
-        })
+        Ok(Estimate { seconds, needs: this.needs, error: running_sum_error(problem.terms(), problem.dtype.epsilon()) })
     }
 }
 
@@ -252,12 +251,6 @@ pub(super) fn share_channels(problem: &Problem, outer: usize, rows: usize, items
     }
     let parts = (8.0 / items.max(1.0)).ceil() as usize;
     channel_block(outer, rows, (outer / parts).max(rows))
-}
-
-/// How much slower than single precision in 16 lanes a multiply-add is.
-pub(crate) fn slower<T: Element>(isa: Isa) -> f64 {
-    let lanes = 16.0 / T::lanes(isa) as f64;
-    if T::DTYPE.is_complex() { 2.0 * lanes } else { lanes }
 }
 
 impl PhaseBlock {
@@ -292,17 +285,18 @@ impl PhaseBlock {
         let by_row = rows * last.next_multiple_of(lanes);
         let in_one = ((rows - 1) * pitch + last).next_multiple_of(lanes);
         let joined = rows > 1 && in_one * terms + rows * last * PARTED < by_row * terms;
-        let planes = count[..rank.saturating_sub(2)].iter().product();
-        Runs { joined, count: planes, columns: if joined { in_one } else { by_row } }
+        let planes: usize = count[..rank.saturating_sub(2)].iter().product();
+        let (lines, columns) = if joined { (planes, in_one) } else { (planes * rows, last) };
+        Runs { joined, lines, columns }
     }
 }
 
-/// The runs of a tile's planes.
+/// The runs of a tile.
 struct Runs {
     /// Whether a run goes over all rows of a plane.
     joined: bool,
-    /// Planes, and the columns that are computed for one.
-    count: usize,
+    /// Runs, and the columns of one.
+    lines: usize,
     columns: usize,
 }
 

@@ -2,14 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Call, Estimate, Execute, Needs};
+use super::{Call, Costs, Estimate, Execute, Needs};
 use crate::element::Element;
 use crate::problem::{Boundary, Layout, MAX_RANK, Pass, Problem, SpatialAxis};
 use crate::simd::{self, Line, Workers};
 use crate::view::{MAX_AXES, Strided, View, ViewMut, advance};
-
-/// Seconds to add one element of the extended gradient to its place.
-const SECONDS_AN_ELEMENT: f64 = 1.5e-9;
 
 /// The problem whose result is folded: zero outside, and every position that a tap reads part of the input. `None`
 /// where nothing needs folding.
@@ -26,11 +23,11 @@ pub(crate) fn extended(problem: &Problem) -> Option<Problem> {
 }
 
 /// The estimate of the folded problem from that of the extended one.
-pub(crate) fn estimate(wide: &Problem, inner: Estimate) -> Estimate {
+pub(crate) fn estimate(costs: &Costs, wide: &Problem, inner: Estimate) -> Estimate {
     let elements = wide.input_shape().iter().fold(1usize, |a, &n| a.saturating_mul(n));
     let lines = elements.saturating_mul(wide.dtype.size()).div_ceil(Line::BYTES);
     Estimate {
-        seconds: inner.seconds + elements as f64 * SECONDS_AN_ELEMENT,
+        seconds: inner.seconds + elements as f64 * costs.fold,
         needs: Needs { shared: inner.needs.shared.saturating_add(lines), ..inner.needs },
         error: inner.error,
     }

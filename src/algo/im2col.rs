@@ -3,11 +3,11 @@
 //! The matrix of patches, a row for every tap of every channel and a column for every result, is never built: a block
 //! of some rows by some columns of it is packed at a time, in panels as wide as the product's leaf keeps in registers.
 
-use super::cost::{Estimate, running_sum_error};
-use super::direct::{SECONDS_AN_ELEMENT, share_channels, slower};
+use super::cost::{Costs, Estimate, running_sum_error, wide};
+use super::direct::share_channels;
 use super::gather::{Source, Span, dense_pitches};
-use super::lower::{Lowered, Phase};
-use super::panels::{channel_block, each_tap, pack, packed_len, rows, seconds_to_pack, width};
+use super::lower::{Lowered, Phase, tiles};
+use super::panels::{channel_block, each_tap, pack, packed_len, rows, seconds_of_product, seconds_to_pack, width};
 use super::{Call, Execute, Needs};
 use crate::element::Element;
 use crate::problem::{MAX_RANK, Problem};
@@ -22,9 +22,6 @@ const COLUMNS: usize = 288;
 
 /// Channels of a block, at the most: their sums are kept until the last rows have been packed.
 const CHANNELS: usize = 256;
-
-/// Seconds a floating-point operation of single precision in 16 lanes, in panels.
-const SECONDS_A_FLOP: [(usize, f64); 4] = [(8, 4.3e-12), (4, 5e-12), (2, 7e-12), (1, 1.2e-11)];
 
 #[derive(Debug)]
 struct PhasePatches {
@@ -127,33 +124,29 @@ impl Im2col {
         Ok(Self { lowered, isa, rows, width, channels, batch, phases, columns, depth, offsets, needs })
     }
 
-    pub(crate) fn estimate<T: Element>(problem: &Problem, block: usize) -> Result<Estimate, String> {
+    pub(crate) fn estimate<T: Element>(costs: &Costs, problem: &Problem, block: usize) -> Result<Estimate, String> {
         let this = Self::new::<T>(problem, block)?;
         let lowered = &this.lowered;
-        let (mut multiply, mut gather, mut rows_gathered, mut results) = (0.0, 0.0, 0.0, 0.0);
+        let mut seconds = costs.run + seconds_to_pack(costs, problem);
         for (phase, made) in lowered.phases.iter().zip(&this.phases) {
-            let tiles: f64 = phase.iter().zip(&made.tile).map(|(a, &n)| a.count.div_ceil(n) as f64).product();
-            let items = tiles * problem.batch.div_ceil(this.batch) as f64 * lowered.groups as f64;
+            let (tiles, filled) = tiles(phase, &made.tile);
+            let entries = problem.batch as f64 / this.batch as f64;
+            let items = tiles * entries.ceil() * lowered.groups as f64;
+            let filled = filled * entries / entries.ceil().max(1.0);
             let one: usize = made.tile.iter().product();
-            let columns = (one * this.batch).next_multiple_of(T::lanes(this.isa)) as f64;
+            let columns = one * this.batch;
             let terms = (made.taps.len() * lowered.inner) as f64;
             let blocks = (lowered.outer / this.channels) as f64;
-            multiply += items * columns * terms * (lowered.outer.div_ceil(this.rows) * this.rows) as f64;
-            gather += items * columns * terms * blocks;
-            let short = (one / made.tile.last().copied().unwrap_or(1).max(1)) as f64 * this.batch as f64;
-            rows_gathered += items * terms * blocks * short;
-            results += items * columns * lowered.outer as f64;
+            let passes = (terms / this.depth as f64).ceil();
+            let panel = seconds_of_product::<T>(costs, (this.isa, this.rows), columns, terms, passes);
+            let sample = if phase.last().is_none_or(|a| a.step == 1) { costs.copy } else { costs.copy_apart };
+            let rows = (one / made.tile.last().copied().unwrap_or(1).max(1)) as f64 * this.batch as f64;
+            let gathered = terms * (columns as f64 * sample * wide::<T>() + rows * costs.copy_row);
+            let results = columns as f64 * lowered.outer as f64 * costs.copy * wide::<T>();
+            let panels = lowered.outer.div_ceil(this.rows) as f64;
+            seconds += items * (filled * (panels * panel + blocks * gathered + results) + blocks * costs.item);
         }
-        let flop = SECONDS_A_FLOP.iter().find(|f| f.0 == this.rows).map_or(1e-11, |f| f.1) * slower::<T>(this.isa);
-        Ok(Estimate {
-            seconds: 0.5e-6
-                + 2.0 * multiply * flop
-                + (gather + results) * SECONDS_AN_ELEMENT
-                + rows_gathered * 8e-9
-                + seconds_to_pack(problem),
-            needs: this.needs,
-            error: running_sum_error(problem.terms(), problem.dtype.epsilon()),
-        })
+        Ok(Estimate { seconds, needs: this.needs, error: running_sum_error(problem.terms(), problem.dtype.epsilon()) })
     }
 }
 

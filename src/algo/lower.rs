@@ -47,6 +47,13 @@ pub(crate) struct Lowered {
     pub(crate) complete: bool,
 }
 
+/// Tiles that cover a phase's results, and the share of them that the results fill.
+pub(crate) fn tiles(phase: &[PhaseAxis], tile: &[usize]) -> (f64, f64) {
+    let tiles: f64 = phase.iter().zip(tile).map(|(a, &n)| a.count.div_ceil(n.max(1)) as f64).product();
+    let results: f64 = phase.iter().map(|a| a.count as f64).product();
+    (tiles, results / (tiles * tile.iter().map(|&n| n as f64).product::<f64>()).max(1.0))
+}
+
 /// Kernel elements beyond which tables of taps would be too large to keep.
 pub(crate) const MOST_TAPS: usize = 1 << 27;
 

@@ -17,6 +17,7 @@ pub(crate) mod winograd;
 
 use std::fmt::Debug;
 
+pub use cost::Costs;
 pub(crate) use cost::Estimate;
 pub(crate) use definition::Definition;
 

@@ -1,5 +1,6 @@
 //! Weights in panels, as the product's leaf reads them, and how rows and columns are cut for it.
 
+use super::cost::{Costs, multiply_adds};
 use crate::element::Element;
 use crate::problem::{MAX_RANK, Pass, Problem};
 use crate::simd::{Interleave, Isa, Kernels, Workers};
@@ -94,9 +95,28 @@ impl<T: Element> Matrix<'_, T> {
 }
 
 /// Seconds to pack a problem's weights: in registers where the terms of a channel lie side by side.
-pub(crate) fn seconds_to_pack(problem: &Problem) -> f64 {
+pub(crate) fn seconds_to_pack(costs: &Costs, problem: &Problem) -> f64 {
     let weights = problem.kernel_shape().iter().map(|&n| n as f64).product::<f64>();
-    weights * if problem.pass == Pass::Forward && !problem.flip { 0.35e-9 } else { 0.7e-9 }
+    weights * if problem.pass == Pass::Forward && !problem.flip { costs.pack } else { costs.pack_apart }
+}
+
+/// Seconds of one call of the product's leaf: `rows` rows, a line of so many columns and so many terms, whose sums are
+/// written, or read and written, so many times.
+pub(crate) fn seconds_of_product<T: Element>(
+    costs: &Costs,
+    (isa, rows): (Isa, usize),
+    columns: usize,
+    terms: f64,
+    passes: f64,
+) -> f64 {
+    let lanes = T::lanes(isa);
+    let registers = columns.div_ceil(lanes);
+    let tiles = registers.div_ceil(width::<T>(isa, rows) / lanes);
+    let sums = (rows * registers) as f64;
+    let term = sums * costs.product_fma * multiply_adds::<T>()
+        + registers as f64 * costs.product_load
+        + tiles as f64 * costs.product_step;
+    terms * term + passes * sums * costs.product_end
 }
 
 /// Packs the weights of one phase: for every group and panel of `rows` outer channels, for every (inner channel, tap),

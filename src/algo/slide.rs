@@ -5,10 +5,10 @@
 //! strips that are left at its edges; for these, and for all that is narrow or strided, a block is gathered.
 
 use super::block::Block;
-use super::cost::{Estimate, running_sum_error};
-use super::direct::{check_tile, slower};
+use super::cost::{Costs, Estimate, multiply_adds, running_sum_error};
+use super::direct::check_tile;
 use super::gather::Source;
-use super::lower::{Lowered, Phase, Tap};
+use super::lower::{Lowered, Phase, Tap, tiles};
 use super::{Call, Execute, Needs};
 use crate::element::Element;
 use crate::problem::{MAX_RANK, Pass, Problem};
@@ -31,24 +31,11 @@ const FEW: usize = 1024;
 /// Rows that are computed at a time where the result is not contiguous.
 const ROWS: usize = 8;
 
-/// Seconds a multiply-add of one result, and a load of one sample, of single precision in 16 lanes. They overlap.
-const SECONDS_A_TAP: f64 = 8.3e-12;
-const SECONDS_A_LOAD: f64 = 2.2e-11;
-
 /// How much longer the multiply-adds of a row of one register or two take: fewer of them are under way at once.
 const NARROW: f64 = 1.13;
 
 /// Elements of the blocks of as many channels as are gathered and computed at once.
 const BATCH: usize = 4096;
-
-/// Seconds to write a result of four bytes and to read what it takes, beside the arithmetic.
-const SECONDS_A_RESULT: f64 = 0.15e-9;
-
-/// Seconds to gather a sample of four bytes: one that lies beside the last, and one that does not.
-const SECONDS_A_SAMPLE: (f64, f64) = (0.08e-9, 0.25e-9);
-
-/// Seconds that a channel of a tile takes whatever it holds.
-const SECONDS_A_TILE: f64 = 50e-9;
 
 /// Taps of consecutive rows of the source.
 #[derive(Debug)]
@@ -211,38 +198,33 @@ impl Slide {
         Ok(Self { isa, channels, batch, lowered, phases, needs })
     }
 
-    pub(crate) fn estimate<T: Element>(problem: &Problem, tile: &[usize]) -> Result<Estimate, String> {
+    pub(crate) fn estimate<T: Element>(costs: &Costs, problem: &Problem, tile: &[usize]) -> Result<Estimate, String> {
         let this = Self::new::<T>(problem, tile)?;
         let lowered = &this.lowered;
-        let (mut seconds, lanes) = (0.3e-6, T::lanes(this.isa));
-        let bytes = T::DTYPE.size() as f64 / 4.0;
+        let weights = problem.kernel_shape().iter().map(|&n| n as f64).product::<f64>();
+        let (mut seconds, lanes) = (costs.run + weights * costs.pack_apart, T::lanes(this.isa));
         for (phase, made) in lowered.phases.iter().zip(&this.phases) {
-            let tiles: f64 = phase.iter().zip(&made.tile).map(|(a, &n)| a.count.div_ceil(n) as f64).product();
+            let (tiles, filled) = tiles(phase, &made.tile);
             let items = tiles * (problem.batch * lowered.groups) as f64;
             let (rank, results) = (phase.len(), made.tile.iter().product::<usize>() as f64);
             let width = made.tile[rank - 1];
             let rows = if rank > 1 { made.tile[rank - 2] } else { 1 };
-            let computed = results / width as f64 * width.next_multiple_of(lanes) as f64;
+            let registers = results / width as f64 * width.div_ceil(lanes) as f64;
             let loads: f64 = made
                 .columns
                 .iter()
                 .map(|&[_, height]| if rows < 4 { height as f64 } else { (height + 3) as f64 / 4.0 })
                 .sum();
-            let sums = (made.terms as f64 * SECONDS_A_TAP).max(loads * made.step as f64 * SECONDS_A_LOAD);
             let narrow = if width <= 2 * lanes { NARROW } else { 1.0 };
-            let sums = computed * sums * narrow * slower::<T>(this.isa);
+            let sums = (made.terms as f64 * narrow * costs.slide_fma * multiply_adds::<T>())
+                .max(loads * made.step as f64 * costs.slide_load);
             let in_place = phase[rank - 1].step == 1 && width >= WIDE && made.span(phase) <= SPAN;
-            let gathered = if in_place { 0.0 } else { (made.block.channel * lowered.inner) as f64 };
-            let sample = if made.unit[rank - 1].step == 1 { SECONDS_A_SAMPLE.0 } else { SECONDS_A_SAMPLE.1 };
-            let moved = results * SECONDS_A_RESULT + gathered * sample;
-            seconds += items * (sums + moved * bytes + SECONDS_A_TILE);
+            let gathered =
+                if in_place { 0.0 } else { made.block.seconds_to_gather::<T>(costs, &made.unit, lowered.inner) };
+            seconds += items * (filled * (registers * (sums + costs.slide_end) + gathered) + costs.slide_tile);
+            seconds += items / this.channels as f64 * costs.item;
         }
-        let weights = problem.kernel_shape().iter().map(|&n| n as f64).product::<f64>();
-        Ok(Estimate {
-            seconds: seconds + weights * 1e-9,
-            needs: this.needs,
-            error: running_sum_error(problem.terms(), problem.dtype.epsilon()),
-        })
+        Ok(Estimate { seconds, needs: this.needs, error: running_sum_error(problem.terms(), problem.dtype.epsilon()) })
     }
 }
 

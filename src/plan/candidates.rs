@@ -12,7 +12,7 @@ use crate::algo::im2col::{self, Im2col};
 use crate::algo::slide::{self, Slide};
 use crate::algo::weight::dots::{self, WeightDots};
 use crate::algo::weight::patches::{self, WeightPatches};
-use crate::algo::{Definition, Estimate, Execute, Needs, fft, fold, winograd};
+use crate::algo::{Costs, Definition, Estimate, Execute, Needs, fft, fold, winograd};
 use crate::element::{DType, Element};
 use crate::error::{Error, Result};
 use crate::problem::{Pass, Problem};
@@ -44,12 +44,12 @@ macro_rules! of_dtype {
 
 /// The best design of `algorithm` for `problem`, or a candidate without recipe that says why it has none. What has a
 /// choice of accuracy keeps to an error bound of `tolerance` where it can.
-pub(super) fn design(problem: &Problem, algorithm: Algorithm, tolerance: f64) -> Candidate {
+pub(super) fn design(costs: &Costs, problem: &Problem, algorithm: Algorithm, tolerance: f64) -> Candidate {
     let designed = match fold::extended(problem) {
-        Some(wide) if algorithm != Algorithm::Reference => recipe(&wide, algorithm, tolerance)
-            .and_then(|recipe| Ok((fold::estimate(&wide, estimate(&wide, &recipe)?), recipe))),
-        _ => recipe(problem, algorithm, tolerance).and_then(|recipe| Ok((estimate(problem, &recipe)?, recipe))),
+        Some(wide) if algorithm != Algorithm::Reference => recipe(costs, &wide, algorithm, tolerance),
+        _ => recipe(costs, problem, algorithm, tolerance),
     };
+    let designed = designed.and_then(|recipe| Ok((predict(costs, problem, &recipe)?, recipe)));
     match designed {
         Ok((estimate, recipe)) => candidate(problem, recipe, estimate),
         Err(reason) => Candidate {
@@ -66,13 +66,18 @@ pub(super) fn design(problem: &Problem, algorithm: Algorithm, tolerance: f64) ->
 }
 
 /// The candidate that computes `problem` by `recipe`.
-pub(super) fn with_recipe(problem: &Problem, recipe: &Recipe) -> Result<Candidate> {
-    let estimated = match fold::extended(problem) {
-        Some(wide) if *recipe != Recipe::Reference => estimate(&wide, recipe).map(|e| fold::estimate(&wide, e)),
-        _ => estimate(problem, recipe),
-    };
+pub(super) fn with_recipe(costs: &Costs, problem: &Problem, recipe: &Recipe) -> Result<Candidate> {
+    let estimated = predict(costs, problem, recipe);
     let estimate = estimated.map_err(|reason| Error::unsupported(recipe.algorithm().name(), reason))?;
     Ok(candidate(problem, recipe.clone(), estimate))
+}
+
+fn predict(costs: &Costs, problem: &Problem, recipe: &Recipe) -> Result<Estimate, String> {
+    let estimate = match fold::extended(problem) {
+        Some(wide) if *recipe != Recipe::Reference => fold::estimate(costs, &wide, estimate(costs, &wide, recipe)?),
+        _ => estimate(costs, problem, recipe)?,
+    };
+    Ok(Estimate { seconds: estimate.seconds + costs.traffic(problem), ..estimate })
 }
 
 fn candidate(problem: &Problem, recipe: Recipe, estimate: Estimate) -> Candidate {
@@ -104,7 +109,7 @@ pub(super) fn build<T: Element>(problem: &Problem, recipe: &Recipe) -> Result<Ar
 // The list: an algorithm has a line in each of the three functions below. The problem of each is one that needs no
 // folding.
 
-fn recipe(problem: &Problem, algorithm: Algorithm, tolerance: f64) -> Result<Recipe, String> {
+fn recipe(costs: &Costs, problem: &Problem, algorithm: Algorithm, tolerance: f64) -> Result<Recipe, String> {
     let weights = problem.pass == Pass::WeightGradient;
     Ok(match algorithm {
         Algorithm::Auto => return Err("it stands for all the others".into()),
@@ -114,25 +119,25 @@ fn recipe(problem: &Problem, algorithm: Algorithm, tolerance: f64) -> Result<Rec
         Algorithm::Im2col if is_dense(problem) => Recipe::Im2col { block: dense::design(problem) },
         Algorithm::Im2col if weights => Recipe::Im2col { block: patches::design(problem) },
         Algorithm::Im2col => Recipe::Im2col { block: im2col::design(problem)? },
-        Algorithm::Fft => Recipe::Fft { transform: fft::design(problem)? },
+        Algorithm::Fft => Recipe::Fft { transform: fft::design(costs, problem)? },
         Algorithm::Winograd => {
-            Recipe::Winograd { tile: of_dtype!(problem, T => winograd::design::<T>(problem, tolerance))? }
+            Recipe::Winograd { tile: of_dtype!(problem, T => winograd::design::<T>(costs, problem, tolerance))? }
         }
     })
 }
 
-fn estimate(problem: &Problem, recipe: &Recipe) -> Result<Estimate, String> {
+fn estimate(costs: &Costs, problem: &Problem, recipe: &Recipe) -> Result<Estimate, String> {
     let weights = problem.pass == Pass::WeightGradient;
     of_dtype!(problem, T => match recipe {
-        Recipe::Reference => Ok(Definition::estimate(problem)),
-        Recipe::Direct { tile } if weights => WeightDots::estimate::<T>(problem, tile),
-        Recipe::Direct { tile } if slide::serves(problem) => Slide::estimate::<T>(problem, tile),
-        Recipe::Direct { tile } => Direct::estimate::<T>(problem, tile),
-        Recipe::Im2col { block } if is_dense(problem) => Dense::estimate::<T>(problem, *block),
-        Recipe::Im2col { block } if weights => WeightPatches::estimate::<T>(problem, *block),
-        Recipe::Im2col { block } => Im2col::estimate::<T>(problem, *block),
-        Recipe::Fft { transform } => fft::estimate(problem, transform),
-        Recipe::Winograd { tile } => winograd::estimate::<T>(problem, tile),
+        Recipe::Reference => Ok(Definition::estimate(costs, problem)),
+        Recipe::Direct { tile } if weights => WeightDots::estimate::<T>(costs, problem, tile),
+        Recipe::Direct { tile } if slide::serves(problem) => Slide::estimate::<T>(costs, problem, tile),
+        Recipe::Direct { tile } => Direct::estimate::<T>(costs, problem, tile),
+        Recipe::Im2col { block } if is_dense(problem) => Dense::estimate::<T>(costs, problem, *block),
+        Recipe::Im2col { block } if weights => WeightPatches::estimate::<T>(costs, problem, *block),
+        Recipe::Im2col { block } => Im2col::estimate::<T>(costs, problem, *block),
+        Recipe::Fft { transform } => fft::estimate(costs, problem, transform),
+        Recipe::Winograd { tile } => winograd::estimate::<T>(costs, problem, tile),
     })
 }
 

@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use super::{Plan, Workspace};
-use crate::algo::Definition;
+use crate::algo::{Costs, Definition};
 use crate::element::{Element, Scalar};
 use crate::error::{Error, Result};
 use crate::problem::{Boundary, Problem};
@@ -68,7 +68,7 @@ impl<T: Element> Bench<T> {
             let scale = outside * products.max(problem.terms() as f64).sqrt();
             sample.push(Sample { at: dense.element(&index), expected: elements.at(&index)?, scale });
         }
-        Ok(Self { first, second, length, sample, own_error: Definition::estimate(problem).error })
+        Ok(Self { first, second, length, sample, own_error: Definition::estimate(&Costs::default(), problem).error })
     }
 
     /// The least time of a run, in seconds; or why the plan's result is not to be trusted.

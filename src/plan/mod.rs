@@ -18,6 +18,7 @@ pub use recipe::{Algorithm, Recipe};
 pub use threads::Threads;
 pub use workspace::Workspace;
 
+pub use crate::algo::Costs;
 use crate::algo::{Call, Definition, Execute, Needs, Second};
 use crate::element::Element;
 use crate::error::{Error, Result};
@@ -85,8 +86,9 @@ impl<T: Element> Built<T> {
         let (problem, chosen) = (explanation.problem.clone(), explanation.chosen());
         let execute = candidates::build(&problem, chosen.recipe.as_ref().unwrap_or(&Recipe::Reference))?;
         let engine = Engine::new(execute, chosen.predicted);
-        let definition = (!engine.execute.takes_non_finite())
-            .then(|| Engine::new(Arc::new(Definition::new(&problem)), Definition::estimate(&problem).seconds));
+        let definition = (!engine.execute.takes_non_finite()).then(|| {
+            Engine::new(Arc::new(Definition::new(&problem)), Definition::estimate(&Costs::default(), &problem).seconds)
+        });
         let ([a, b, c], [la, lb, lc]) = (problem.operands(), problem.layouts());
         let dense = [Strided::dense(&a, la), Strided::dense(&b, lb), Strided::dense(&c, lc)];
         Ok(Self { problem, explanation, dense, engine, definition })

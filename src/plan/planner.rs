@@ -8,6 +8,7 @@ use super::measure::Bench;
 use super::memory::Memory;
 use super::recipe::{Algorithm, Recipe};
 use super::{Built, Plan, Threads, candidates};
+use crate::algo::Costs;
 use crate::element::{DType, Element};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
@@ -34,6 +35,7 @@ pub struct Planner {
     threads: Threads,
     max_workspace: Option<usize>,
     tolerance: Option<f64>,
+    costs: Costs,
     pub(super) memory: Mutex<Memory>,
 }
 
@@ -116,6 +118,33 @@ impl Planner {
         self.forget()
     }
 
+    /// Predictions by these costs, such as those that `convbench calibrate` has measured, in place of the built-in ones.
+    ///
+    /// ```
+    /// use faltung::{Costs, Planner, Problem};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("costs");
+    /// # std::fs::write(&path, Costs::default().to_string())?;
+    /// let costs: Costs = std::fs::read_to_string(&path)?.parse()?; // of `convbench calibrate --output`
+    /// let planner = Planner::new().with_costs(costs);
+    /// planner.recipe(&"1000*31:same".parse()?)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn with_costs(mut self, costs: Costs) -> Self {
+        self.costs = costs;
+        self.forget()
+    }
+
+    /// The costs that predictions are made of.
+    ///
+    /// ```
+    /// use faltung::{Costs, Planner};
+    /// assert_eq!(Planner::new().costs(), &Costs::default());
+    /// ```
+    pub fn costs(&self) -> &Costs {
+        &self.costs
+    }
+
     fn forget(mut self) -> Self {
         self.memory = Mutex::default();
         self
@@ -170,6 +199,22 @@ impl Planner {
         Ok(Plan { built, threads: self.threads })
     }
 
+    /// What is known beforehand of a recipe of the caller's: its predicted time, its workspace and its error bound.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where the recipe cannot serve the problem.
+    ///
+    /// ```
+    /// use faltung::{Planner, Problem, Recipe};
+    /// let problem: Problem = "1000*31:full".parse()?;
+    /// let [short, long] = [64, 512].map(|n| Planner::new().predict(&problem, &Recipe::Fft { transform: vec![n] }));
+    /// assert!(short?.workspace_bytes < long?.workspace_bytes);
+    /// # Ok::<(), faltung::Error>(())
+    /// ```
+    pub fn predict(&self, problem: &Problem, recipe: &Recipe) -> Result<Candidate> {
+        candidates::with_recipe(&self.costs, problem, recipe)
+    }
+
     /// A plan that computes by a recipe of the caller's: one that another planner chose, or a test wants.
     ///
     /// # Errors
@@ -185,9 +230,9 @@ impl Planner {
     /// ```
     pub fn plan_with<T: Element>(&self, problem: &Problem, recipe: &Recipe) -> Result<Plan<T>> {
         check_element::<T>(problem)?;
-        let given = candidates::with_recipe(problem, recipe)?;
+        let given = self.predict(problem, recipe)?;
         let others = Algorithm::ALL.into_iter().filter(|&algorithm| algorithm != recipe.algorithm()).map(|algorithm| {
-            let mut other = candidates::design(problem, algorithm, self.bound(problem.dtype));
+            let mut other = candidates::design(&self.costs, problem, algorithm, self.bound(problem.dtype));
             other.why_not.get_or_insert_with(|| format!("{recipe} was asked for"));
             other
         });
@@ -314,7 +359,7 @@ impl Planner {
         let tolerance = self.bound(problem.dtype);
         let mut candidates: Vec<Candidate> = Algorithm::ALL
             .iter()
-            .map(|&algorithm| self.judge(candidates::design(problem, algorithm, tolerance)))
+            .map(|&algorithm| self.judge(candidates::design(&self.costs, problem, algorithm, tolerance)))
             .collect();
         candidates.sort_by(order);
         if candidates[0].why_not.is_some() {

@@ -2,39 +2,16 @@
 
 use super::geometry::{Axis, Geometry, boundary};
 use super::{forward, weight};
-use crate::algo::Estimate;
+use crate::algo::cost::near;
+use crate::algo::{Costs, Estimate, Needs};
 use crate::problem::{Pass, Problem};
 use crate::transform::{Samples, good_size, unit};
-
-/// Seconds an operation of the butterflies along the last axis, five of them a number and level of two, single
-/// precision.
-const ROW: f64 = 1.0 / 100e9;
-/// The same along other axes.
-const COLUMN: f64 = 1.0 / 60e9;
-/// How much longer they take of blocks that, with a kernel's spectrum and their product, are not in the second cache, and
-/// what counts as such.
-const FAR: f64 = 2.2;
-const LARGE: f64 = 350e3;
-/// Seconds a transform.
-const TRANSFORM: f64 = 60e-9;
-/// Seconds a sample that is gathered, or looked through, or written.
-const GATHER: f64 = 0.18e-9;
-/// Seconds an element of a kernel's spectrum that is written.
-const PACK: f64 = 1e-9;
-/// Seconds a complex product that is added up where the spectra stay in the cache.
-const PRODUCT: f64 = 0.15e-9;
-/// Seconds an element of a spectrum that comes from further away.
-const FETCH: f64 = 0.5e-9;
-/// Bytes of spectra that count as far away.
-const NEAR: f64 = 700e3;
-/// Seconds an item of work.
-const ITEM: f64 = 0.5e-6;
 
 /// Bytes of transformed kernels beyond which a design is refused.
 const MOST_PACKED: f64 = 4.0 * (1u64 << 30) as f64;
 
 /// The sizes of the cheapest transform.
-pub(crate) fn design(problem: &Problem) -> Result<Vec<usize>, String> {
+pub(crate) fn design(costs: &Costs, problem: &Problem) -> Result<Vec<usize>, String> {
     let rank = problem.axes.len();
     let samples = if problem.dtype.is_complex() { Samples::Complex } else { Samples::Real };
     let unit = |a: usize| if a + 1 == rank { unit(samples) } else { 1 };
@@ -44,7 +21,7 @@ pub(crate) fn design(problem: &Problem) -> Result<Vec<usize>, String> {
     let mut best: Option<(f64, Vec<usize>)> = None;
     let try_one = |choice: &[usize], best: &mut Option<(f64, Vec<usize>)>| {
         let transform: Vec<usize> = choice.iter().zip(&lists).map(|(&i, list)| list[i]).collect();
-        let Ok(cost) = seconds(problem, &transform) else { return };
+        let Ok(cost) = seconds(costs, problem, &transform) else { return };
         if best.as_ref().is_none_or(|(least, _)| cost < *least) {
             *best = Some((cost, choice.to_vec()));
         }
@@ -68,7 +45,7 @@ pub(crate) fn design(problem: &Problem) -> Result<Vec<usize>, String> {
         None => vec![0; rank],
     };
     let transform: Vec<usize> = choice.iter().zip(&lists).map(|(&i, list)| list[i]).collect();
-    estimate(problem, &transform)?;
+    estimate(costs, problem, &transform)?;
     Ok(transform)
 }
 
@@ -106,7 +83,13 @@ fn rounded(n: usize, unit: usize) -> usize {
 }
 
 /// What this design costs and takes, or why it does not fit the problem.
-pub(crate) fn estimate(problem: &Problem, transform: &[usize]) -> Result<Estimate, String> {
+pub(crate) fn estimate(costs: &Costs, problem: &Problem, transform: &[usize]) -> Result<Estimate, String> {
+    let (geometry, needs) = fits(problem, transform)?;
+    Ok(Estimate { seconds: seconds(costs, problem, transform)?, needs, error: error(problem, &geometry) })
+}
+
+/// The geometry of this design and what it takes, or why it does not fit the problem.
+pub(super) fn fits(problem: &Problem, transform: &[usize]) -> Result<(Geometry, Needs), String> {
     let geometry = Geometry::new(problem, transform)?;
     let (element, part) = (problem.dtype.size(), part(problem));
     let needs = match problem.pass {
@@ -117,7 +100,7 @@ pub(crate) fn estimate(problem: &Problem, transform: &[usize]) -> Result<Estimat
     if packed > MOST_PACKED {
         return Err(format!("its transformed kernels would take {:.1} GiB", packed / (1u64 << 30) as f64));
     }
-    Ok(Estimate { seconds: seconds(problem, transform)?, needs, error: error(problem, &geometry) })
+    Ok((geometry, needs))
 }
 
 /// Bytes of a part of an element.
@@ -141,29 +124,31 @@ fn error_growth(terms: f64) -> f64 {
     1.0 + 0.2 * terms.max(1.0).sqrt()
 }
 
-fn seconds(problem: &Problem, transform: &[usize]) -> Result<f64, String> {
+fn seconds(costs: &Costs, problem: &Problem, transform: &[usize]) -> Result<f64, String> {
     let g = Geometry::new(problem, transform)?;
     let part = part(problem);
     let double = if part == 4 { 1.0 } else { 2.0 };
     let complex = if problem.dtype.is_complex() { 1.0 } else { 0.5 };
     // Complex numbers of a block.
     let block = g.block() as f64 / 2.0;
-    let near = if block * 2.0 * part as f64 > LARGE { FAR } else { 1.0 };
-    let mut one = TRANSFORM;
+    let spectrum = block * (2 * part) as f64;
+    // A block is not alone: its product and the kernel's spectrum are there too.
+    let column = if near(2.0 * spectrum) { costs.fft_column } else { costs.fft_far };
+    let mut one = costs.fft_transform;
     for (a, &n) in transform.iter().enumerate() {
         let last = a + 1 == transform.len();
         let n = n as f64 * if last { complex } else { 1.0 };
-        one += 5.0 * block * n.log2() * if last { ROW } else { COLUMN } * if last { 1.0 } else { near };
+        one += 5.0 * block * n.log2() * if last { costs.fft_row } else { column };
     }
-    let gather = g.samples() as f64 * GATHER / complex.max(0.5) * 0.5;
+    let gather = g.samples() as f64 * costs.fft_copy / complex.max(0.5) * 0.5;
     let tiles = g.axes().iter().fold(g.batch as f64, |n, a| n * a.tiles() as f64);
     let kernels = g.kernels() as f64;
     let total = match g.pass {
         Pass::WeightGradient => {
             let d = weight::Division::new(&g, part);
             let transforms = kernels * (1.0 / d.outputs as f64 + 1.0 / d.inputs as f64);
-            let held = block * (d.inputs * d.outputs * 2 * part) as f64;
-            let product = PRODUCT + if held > NEAR { 2.0 * FETCH } else { 0.1e-9 };
+            let held = spectrum * (d.inputs * d.outputs) as f64;
+            let product = costs.fft_product + if near(held) { 0.0 } else { 2.0 * costs.fft_fetch };
             tiles * (transforms * (one + gather) + kernels * block * product)
                 + kernels * one * (1.0 + 0.3 * d.chunks as f64)
         }
@@ -174,14 +159,13 @@ fn seconds(problem: &Problem, transform: &[usize]) -> Result<f64, String> {
             let repeats = (results / d.channels) as f64;
             let forward = tiles * groups * sources as f64 * repeats * (one + 2.0 * gather);
             let back = tiles * groups * results as f64 * (one + gather);
-            let far = kernels * block * (2 * part) as f64 > NEAR;
-            let product = PRODUCT + if far { FETCH / d.count as f64 } else { 0.0 };
+            let far = if near(kernels * spectrum) { 0.0 } else { costs.fft_fetch / d.count as f64 };
             let items = tiles * groups * repeats / d.count as f64;
             // The product streams the kernels once an item.
-            let products = tiles * kernels * block * product;
+            let products = tiles * kernels * block * (costs.fft_product + far);
             let balance = if items < 8.0 { 1.2 } else { 1.0 };
-            (forward + back + products + items * ITEM) * balance + kernels * (one + block * PACK)
+            (forward + back + products + items * costs.fft_item) * balance + kernels * (one + block * costs.fft_pack)
         }
     };
-    Ok(total * double)
+    Ok(costs.run + total * double)
 }

@@ -22,7 +22,7 @@ use crate::simd::{self, Line};
 
 /// The algorithm ready to run with these transform sizes.
 pub(crate) fn build<T: Element>(problem: &Problem, transform: &[usize]) -> Result<Arc<dyn Execute<T>>, String> {
-    estimate(problem, transform)?;
+    design::fits(problem, transform)?;
     Ok(match problem.pass {
         Pass::WeightGradient => Arc::new(weight::Weight::<T::Real>::new(problem, transform)?),
         _ => Arc::new(forward::Forward::<T::Real>::new(problem, transform)?),

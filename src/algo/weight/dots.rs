@@ -6,8 +6,8 @@
 //! the kernel's rows each.
 
 use super::{Boxes, OutputBox, in_parts};
-use crate::algo::cost::{Estimate, running_sum_error};
-use crate::algo::direct::{PhaseBlock, SECONDS_AN_ELEMENT, check_tile, slower};
+use crate::algo::cost::{Costs, Estimate, multiply_adds, running_sum_error};
+use crate::algo::direct::{PhaseBlock, check_tile};
 use crate::algo::gather::{Source, Span, dense_pitches};
 use crate::algo::lower::{Lowered, Phase};
 use crate::algo::{Call, Execute, Needs};
@@ -18,13 +18,6 @@ use crate::view::{View, advance};
 
 /// Bytes of the input's and the gradient's blocks that the design aims at.
 const BLOCK_BYTES: usize = 160 << 10;
-
-/// Seconds a floating-point operation of single precision in 16 lanes: with one output channel, a load for every
-/// multiply-add, and with several at once.
-const SECONDS_A_FLOP: [f64; 2] = [8.5e-12, 4.5e-12];
-
-/// Seconds that a box of an input channel takes whatever it holds.
-const SECONDS_A_BOX: f64 = 0.25e-6;
 
 /// Output channels of a work item, at the most: they share the input's block.
 const CHANNELS: usize = 32;
@@ -103,21 +96,35 @@ impl WeightDots {
         Ok(Self { problem: problem.clone(), isa, phase, block, boxes, outer, row, needs })
     }
 
-    pub(crate) fn estimate<T: Element>(problem: &Problem, extent: &[usize]) -> Result<Estimate, String> {
+    pub(crate) fn estimate<T: Element>(costs: &Costs, problem: &Problem, extent: &[usize]) -> Result<Estimate, String> {
         let this = Self::new::<T>(problem, extent)?;
         let pairs = (problem.out_channels * (problem.in_channels / problem.groups)) as f64;
         let (boxes, taps) = (this.boxes.total as f64, this.block.taps());
         let extent = &this.boxes.extent[..problem.rank()];
         let width = extent.last().copied().unwrap_or(1);
-        let rows = (extent.iter().product::<usize>() / width) as f64;
-        let flop = SECONDS_A_FLOP[usize::from(this.outer >= 2)] * slower::<T>(this.isa);
-        let lanes = width.next_multiple_of(T::lanes(this.isa));
-        let sums = rows * (lanes * taps) as f64 * 2.0 * flop + rows * 2e-9;
-        let gathered = this.block.len() as f64 / this.outer as f64;
+        // On average: the last boxes are smaller.
+        let outputs = problem.axes.iter().map(|a| a.output as f64).product::<f64>() * problem.batch as f64;
+        let filled = outputs / (boxes * extent.iter().product::<usize>() as f64).max(1.0);
+        let rows = filled * (extent.iter().product::<usize>() / width) as f64;
+        // Gradients and offsets of a tile of sums.
+        let gradients = match &this.row {
+            Some(row) => (taps / row.len()).clamp(1, 4),
+            None => this.outer.min(4),
+        };
+        let offsets = this.row.as_ref().map_or(taps, Offsets::len).min(if gradients == 1 { 9 } else { 6 });
+        let tile = (gradients * offsets) as f64;
+        let step = multiply_adds::<T>() * costs.dots_fma + (gradients + offsets) as f64 / tile * costs.dots_load;
+        let registers = width.div_ceil(T::lanes(this.isa)) as f64;
+        let sums = rows * taps as f64 * (registers * step + costs.dots_row / tile);
+        let outer = this.outer as f64;
+        let gathered = filled * this.block.block.seconds_to_gather::<T>(costs, &this.phase, 1) / outer;
         // The sums are loaded and stored for each box, and added up lane by lane for each part.
-        let ends = taps as f64 * (1e-9 + 2.5e-9 * this.boxes.parts as f64 / boxes) + SECONDS_A_BOX / this.outer as f64;
+        let ends = taps as f64 * (costs.dots_tap + costs.dots_sum * this.boxes.parts as f64 / boxes);
+        let result = problem.kernel_shape().iter().map(|&n| n as f64).product::<f64>();
         Ok(Estimate {
-            seconds: 2e-6 + pairs * boxes * (sums + gathered * SECONDS_AN_ELEMENT + ends),
+            seconds: costs.run
+                + pairs * boxes * (sums + gathered + ends + costs.weight_box / outer)
+                + result * this.boxes.parts as f64 * costs.weight_part,
             needs: this.needs,
             error: running_sum_error(problem.terms(), problem.dtype.epsilon()),
         })

@@ -6,12 +6,12 @@
 //! and every tap reads it at an offset. With few channels, the columns are the patches themselves.
 
 use super::{Boxes, in_parts};
-use crate::algo::cost::{Estimate, running_sum_error};
-use crate::algo::direct::{PhaseBlock, slower};
+use crate::algo::cost::{Costs, Estimate, running_sum_error, wide};
+use crate::algo::direct::PhaseBlock;
 use crate::algo::gather::{Source, Span, dense_pitches};
 use crate::algo::im2col::{check_block, cut};
 use crate::algo::lower::{Lowered, MOST_TAPS, Phase};
-use crate::algo::panels::{rows, width};
+use crate::algo::panels::{rows, seconds_of_product, width};
 use crate::algo::{Call, Execute, Needs};
 use crate::element::Element;
 use crate::problem::{MAX_RANK, Pass, Problem};
@@ -28,14 +28,6 @@ const INNER: usize = 64;
 
 /// Elements of a work item's sums, at the most.
 const SUMS: usize = 1 << 17;
-
-/// Seconds a floating-point operation of single precision in 16 lanes, and to pack one element.
-const SECONDS_A_FLOP: f64 = 3.7e-12;
-const SECONDS_A_PACKED_ELEMENT: f64 = 0.2e-9;
-
-/// Seconds that a box takes whatever it holds, and a row of its patches.
-const SECONDS_A_BOX: f64 = 0.6e-6;
-const SECONDS_A_ROW: f64 = 45e-9;
 
 /// What a work item's columns are.
 #[derive(Debug)]
@@ -135,28 +127,30 @@ impl WeightPatches {
         Ok(Self { problem, isa, rows, width, boxes, outer, inner, taps, columns, positions, offsets, needs })
     }
 
-    pub(crate) fn estimate<T: Element>(problem: &Problem, block: usize) -> Result<Estimate, String> {
+    pub(crate) fn estimate<T: Element>(costs: &Costs, problem: &Problem, block: usize) -> Result<Estimate, String> {
         let this = Self::new::<T>(problem, block)?;
         let (inputs, outputs) = (problem.in_channels / problem.groups, problem.out_channels / problem.groups);
-        let pixels = problem.axes.iter().map(|a| a.output as f64).product::<f64>() * problem.batch as f64;
-        let lanes = T::lanes(this.isa);
+        let boxes = this.boxes.total as f64;
         let full = this.boxes.extent.iter().product::<usize>() as f64;
-        let (columns, packed) = match this.columns {
-            Columns::Patches => ((this.inner * this.taps).next_multiple_of(lanes), this.inner * this.taps),
-            Columns::Shifted { .. } => (this.inner.next_multiple_of(lanes) * this.taps, this.inner),
+        // On average: the last boxes are smaller.
+        let pixels =
+            problem.axes.iter().map(|a| a.output as f64).product::<f64>() * problem.batch as f64 / boxes.max(1.0);
+        let (columns, repeated) = match this.columns {
+            Columns::Patches => (this.inner * this.taps, 1),
+            Columns::Shifted { .. } => (this.inner, this.taps),
         };
-        let rows = if matches!(this.columns, Columns::Patches) && this.taps > 1 { packed } else { 0 };
-        let packed = packed as f64 * this.positions as f64 / full + this.outer as f64;
+        let rows = if matches!(this.columns, Columns::Patches) && this.taps > 1 { columns } else { 0 };
+        let packed = columns as f64 * this.positions as f64 * pixels / full + this.outer as f64 * pixels;
         let items = (problem.groups * (outputs / this.outer) * (inputs / this.inner)) as f64;
-        let padded = this.outer.next_multiple_of(this.rows) as f64;
-        let few = 1.0 + 1.5 / this.rows as f64;
+        // The sums of a box are added to those before.
+        let panel = seconds_of_product::<T>(costs, (this.isa, this.rows), columns, pixels, 2.0);
+        let sums = (this.outer.div_ceil(this.rows) * repeated) as f64 * panel;
+        let packing = packed * costs.interleave * wide::<T>() + rows as f64 * costs.weight_row;
         let result = problem.kernel_shape().iter().map(|&n| n as f64).product::<f64>();
         Ok(Estimate {
-            seconds: 2e-6
-                + items * pixels * columns as f64 * padded * 2.0 * SECONDS_A_FLOP * few * slower::<T>(this.isa)
-                + items * pixels * packed * SECONDS_A_PACKED_ELEMENT
-                + items * this.boxes.total as f64 * (SECONDS_A_BOX + rows as f64 * SECONDS_A_ROW)
-                + result * this.boxes.parts as f64 * 0.6e-9,
+            seconds: costs.run
+                + items * boxes * (sums + packing + costs.weight_box)
+                + result * this.boxes.parts as f64 * costs.weight_part,
             needs: this.needs,
             error: running_sum_error(problem.terms(), problem.dtype.epsilon()),
         })

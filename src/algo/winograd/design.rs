@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::forward::Forward;
 use super::geometry::Axis;
 use super::weight::Weight;
-use crate::algo::{Estimate, Execute};
+use crate::algo::{Costs, Estimate, Execute};
 use crate::element::Element;
 use crate::problem::{Pass, Problem};
 
@@ -19,12 +19,12 @@ pub(crate) fn build<T: Element>(problem: &Problem, tile: &[usize]) -> Result<Arc
 
 /// The tiles of the design that is predicted to be the fastest with an error bound of at most `tolerance`, or of the one
 /// with the smallest.
-pub(crate) fn design<T: Element>(problem: &Problem, tolerance: f64) -> Result<Vec<usize>, String> {
+pub(crate) fn design<T: Element>(costs: &Costs, problem: &Problem, tolerance: f64) -> Result<Vec<usize>, String> {
     let choices = [4, 2, 6].map(|m| vec![m; problem.rank()]);
     let mut best: Option<(bool, f64, Vec<usize>)> = None;
     let mut reason = String::new();
     for tile in choices {
-        let estimate = match estimate::<T>(problem, &tile) {
+        let estimate = match estimate::<T>(costs, problem, &tile) {
             Ok(estimate) => estimate,
             Err(why) => {
                 reason = why;
@@ -41,15 +41,15 @@ pub(crate) fn design<T: Element>(problem: &Problem, tolerance: f64) -> Result<Ve
 }
 
 /// What this design costs and takes, or why it does not fit the problem.
-pub(crate) fn estimate<T: Element>(problem: &Problem, tile: &[usize]) -> Result<Estimate, String> {
+pub(crate) fn estimate<T: Element>(costs: &Costs, problem: &Problem, tile: &[usize]) -> Result<Estimate, String> {
     let (seconds, needs, terms) = match problem.pass {
         Pass::WeightGradient => {
             let this = Weight::new::<T>(problem, tile)?;
-            (this.seconds::<T>(), Execute::<T>::needs(&this), this.terms())
+            (this.seconds::<T>(costs), Execute::<T>::needs(&this), this.terms())
         }
         _ => {
             let this = Forward::new::<T>(problem, tile)?;
-            (this.seconds::<T>(), Execute::<T>::needs(&this), this.terms())
+            (this.seconds::<T>(costs), Execute::<T>::needs(&this), this.terms())
         }
     };
     let sizes = problem.axes.iter().zip(tile).map(|(axis, &m)| m + axis.kernel - 1);
@@ -67,24 +67,12 @@ fn error(sizes: impl Iterator<Item = usize>, terms: usize, epsilon: f64) -> f64 
     epsilon * (2.0 + 0.4 * (terms as f64).sqrt()) * sizes.map(growth).product::<f64>()
 }
 
-/// Seconds a floating-point operation of the products, single precision in 16 lanes.
-pub(super) const FLOP: f64 = 5e-12;
-/// Seconds an element that is transformed in the plane, there or back, by the points of an axis: 4, 6 or 8; and one that
-/// is gathered or written.
-const TRANSFORM: [f64; 3] = [0.055e-9, 0.095e-9, 0.2e-9];
-pub(super) const GATHER: f64 = 0.12e-9;
-/// Terms of a sum that cost as much as its beginning and its end.
-pub(super) const ENDS: f64 = 4.0;
-/// Seconds an element of a kernel that is read, and a byte of its values that comes from further away than the second
-/// cache.
-pub(super) const READ: f64 = 0.25e-9;
-pub(super) const FETCH: f64 = 1.0 / 50e9;
-/// Bytes of those that are near.
-pub(super) const NEAR: f64 = 800e3;
-/// Seconds an element that is transformed along these axes.
-pub(super) fn transform(axes: &[Axis]) -> f64 {
-    axes.iter().map(|axis| TRANSFORM[(axis.size() / 2 - 2).min(2)] / 2.0).sum()
+/// Seconds a register that is transformed along these axes, there or back.
+pub(super) fn transform(costs: &Costs, axes: &[Axis]) -> f64 {
+    let of = |axis: &Axis| match axis.size() {
+        4 => costs.winograd_transform_4,
+        6 => costs.winograd_transform_6,
+        _ => costs.winograd_transform_8,
+    };
+    axes.iter().map(of).sum()
 }
-
-/// Seconds for each register of channels of a block, axis by axis.
-pub(super) const BLOCK: f64 = 0.15e-6;

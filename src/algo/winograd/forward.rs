@@ -1,10 +1,10 @@
 //! Forward passes and input gradients.
 
 use super::axes::{self, Frequencies, RANK};
-use super::design::{BLOCK, ENDS, FETCH, FLOP, GATHER, NEAR, READ, transform};
+use super::design::transform;
 use super::geometry::{self, Ahead, Axis, Block, Blocks, Dims, Extent, stage};
 use super::kernels::{Panels, odd_step};
-use crate::algo::direct::slower;
+use crate::algo::cost::{Costs, multiply_adds, near};
 use crate::algo::gather::Source;
 use crate::algo::lower::Lowered;
 use crate::algo::{Call, Execute, Needs, Second};
@@ -87,29 +87,29 @@ impl Forward {
     }
 
     /// Predicted, of a run on one thread.
-    pub(super) fn seconds<T: Element>(&self) -> f64 {
+    pub(super) fn seconds<T: Element>(&self, costs: &Costs) -> f64 {
         let Self { lowered, panels, blocks, lanes, padded, .. } = self;
-        let slower = slower::<T>(self.isa);
         let (tiles, frequencies) = (blocks.all.count() as f64, panels.frequencies as f64);
-        let outer = lowered.outer.next_multiple_of(*lanes) as f64;
-        let [inner, padded] = [lowered.inner as f64, *padded as f64];
+        // Registers of channels.
+        let [outer, padded] = [lowered.outer.div_ceil(*lanes), padded / lanes].map(|n| n as f64);
+        let inner = lowered.inner as f64;
         let taps: usize = self.axes.iter().map(|a| a.taps.len()).product();
         let staged = (self.data(blocks.each).positions() * blocks.count() * blocks.each.batch) as f64;
         let written = (self.results(blocks.each).positions() * blocks.count() * blocks.each.batch) as f64;
         let values = frequencies * inner * outer;
-        let far = values * size_of::<T>() as f64;
+        let far = values * (lanes * size_of::<T>()) as f64;
         // Short rows of a block's tiles, each of which costs a call.
-        let calls = blocks.count() as f64 * blocks.each.batch as f64 * ((padded + outer) / *lanes as f64);
-        let again = if self.first || far < NEAR { 1.0 } else { blocks.count() as f64 };
-        lowered.groups as f64
-            * (slower
-                * (2.0 * tiles * frequencies * (inner + ENDS) * outer * FLOP
-                    + (tiles * frequencies * (padded + outer) + values) * transform(&self.axes)
-                    + (staged * padded + written * outer) * GATHER)
-                + inner * lowered.outer as f64 * taps as f64 * READ
-                + far * again * FETCH
-                + calls * BLOCK)
-            + 1e-6
+        let calls = blocks.count() as f64 * blocks.each.batch as f64 * (padded + outer);
+        let again = if self.first || near(far) { 1.0 } else { blocks.count() as f64 };
+        let product = inner * costs.winograd_fma * multiply_adds::<T>() + costs.winograd_end;
+        costs.run
+            + lowered.groups as f64
+                * (tiles * frequencies * outer * product
+                    + (tiles * frequencies * (padded + outer) + values) * transform(costs, &self.axes)
+                    + (staged * padded + written * outer) * costs.winograd_copy
+                    + inner * lowered.outer as f64 * taps as f64 * costs.winograd_tap
+                    + far * again * costs.fetch
+                    + calls * costs.winograd_block)
     }
 
     fn memory<T: Element>(&self) -> Needs {

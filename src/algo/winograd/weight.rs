@@ -5,11 +5,11 @@
 //! point, and the way back comes once at the end.
 
 use super::axes::{self, Frequencies, RANK};
-use super::design::{BLOCK, FETCH, FLOP, GATHER, NEAR, transform};
+use super::design::transform;
 use super::forward::{extent, tiles_of_block};
 use super::geometry::{self, Ahead, Axis, Block, Blocks, Dims, Extent, stage};
 use super::kernels::odd_step;
-use crate::algo::direct::slower;
+use crate::algo::cost::{Costs, multiply_adds, near};
 use crate::algo::gather::Source;
 use crate::algo::{Call, Execute, Needs, Second};
 use crate::element::Element;
@@ -17,9 +17,6 @@ use crate::problem::{Boundary, Problem};
 use crate::reference::Terms;
 use crate::simd::{self, Isa, Line, Map, Outer, Workers};
 use crate::view::{MAX_AXES, Strided, View, ViewMut, advance};
-
-/// How much longer it takes than what is counted: the sums of all points displace one another.
-const LEFT_OUT: f64 = 1.35;
 
 /// Bytes of one item's sums.
 const SUMS: usize = 1 << 20;
@@ -124,39 +121,35 @@ impl Weight {
     }
 
     /// Predicted, of a run on one thread.
-    pub(super) fn seconds<T: Element>(&self) -> f64 {
+    pub(super) fn seconds<T: Element>(&self, costs: &Costs) -> f64 {
         let Self { blocks, lanes, channels, each, .. } = self;
-        let slower = slower::<T>(self.isa);
         let (tiles, frequencies) = (blocks.all.count() as f64, self.frequencies as f64);
-        let [outputs, inputs] = channels.map(|n| n.next_multiple_of(*lanes) as f64);
+        // Registers of channels.
+        let [outputs, inputs] = channels.map(|n| n.div_ceil(*lanes) as f64);
         let count = (blocks.count() * blocks.each.batch) as f64;
         let [staged, given] =
             [self.samples(blocks.each), self.gradients(blocks.each)].map(|d| d.positions() as f64 * count);
         let sums = frequencies * channels[0] as f64 * inputs;
         // Blocks are transformed again for every item of the other side.
-        let [m, n] = [channels[1] / each[1], channels[0] / each[0]];
-        let repeated = outputs * m as f64 + inputs * n as f64;
-        let calls = blocks.count() as f64 * blocks.each.batch as f64 * repeated / *lanes as f64;
-        let far = sums * size_of::<T>() as f64;
+        let [m, n] = [channels[1] / each[1], channels[0] / each[0]].map(|n| n as f64);
+        let repeated = outputs * m + inputs * n;
+        let calls = count * repeated + channels[0] as f64 * inputs * self.parts as f64;
+        let far = sums * (lanes * size_of::<T>()) as f64;
         let held = frequencies * (each[0] * each[1] * size_of::<T>()) as f64;
         let again = if self.round > 0 {
             blocks.count().div_ceil(self.round) as f64 + 1.0
-        } else if held < NEAR {
+        } else if near(held) {
             0.0
         } else {
             blocks.count() as f64
         };
-        LEFT_OUT
-            * self.problem.groups as f64
-            * (slower
-                * (2.0 * tiles * sums * FLOP
-                    + tiles * frequencies * repeated * transform(&self.axes)
-                    + (given * outputs * m as f64 + staged * inputs * n as f64) * GATHER
-                    + sums * self.parts as f64 * 2.0 * transform(&self.axes))
-                + 2.0 * far * again * FETCH
-                + calls * BLOCK
-                + channels[0] as f64 * inputs / *lanes as f64 * BLOCK * self.parts as f64)
-            + 2e-6
+        costs.run
+            + self.problem.groups as f64
+                * (tiles * sums * costs.winograd_weight_fma * multiply_adds::<T>()
+                    + (tiles * frequencies * repeated + sums * self.parts as f64 * 2.0) * transform(costs, &self.axes)
+                    + (given * outputs * m + staged * inputs * n) * costs.winograd_copy
+                    + 2.0 * far * again * costs.fetch
+                    + calls * costs.winograd_block)
     }
 
     fn memory<T: Element>(&self, results: usize) -> Needs {

@@ -2,15 +2,15 @@
 
 use std::io::Write;
 
-use faltung::{Error, Planner, Problem};
+use faltung::{Error, Problem};
 use indicatif::ProgressBar;
 use serde::Serialize;
 
 use crate::bench::{Call, Choice, Measurement, Outcome, Report, Settings, bench};
-use crate::draw;
+use crate::draw::Drawn;
 use crate::failure::Failure;
-use crate::machine::{self, Machine};
-use crate::sample::{Kind, Operands, Random, Sample, for_element};
+use crate::machine::{self, Constants, Machine};
+use crate::sample::{Kind, Operands, Sample, for_element};
 use crate::suite::{Item, Problems};
 use crate::table;
 
@@ -26,18 +26,8 @@ const LEFT_OUT: f64 = 8.0;
 pub(crate) struct Args {
     #[command(flatten)]
     problems: Problems,
-    /// So many layers drawn at random
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    layers: usize,
-    /// So many signals, images and volumes drawn at random
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    fields: usize,
-    /// Square kernels from 1 to 129 on square images from 64 to 4096
-    #[arg(long)]
-    grid: bool,
-    /// What is drawn
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
+    #[command(flatten)]
+    drawn: Drawn,
     /// The limit of the geometric mean
     #[arg(long, value_name = "RATIO", value_parser = ratio)]
     max_geomean: Option<f64>,
@@ -49,6 +39,8 @@ pub(crate) struct Args {
     max_worst: Option<f64>,
     #[command(flatten)]
     machine: Machine,
+    #[command(flatten)]
+    constants: Constants,
     /// Prints JSON lines: one a problem, then the figures of all
     #[arg(long)]
     json: bool,
@@ -106,12 +98,8 @@ impl Figures {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let mut random = Random::new(args.seed);
-    let mut drawn: Vec<String> = (0..args.layers).map(|_| draw::layer(&mut random)).collect();
-    drawn.extend((0..args.fields).map(|_| draw::field(&mut random)));
-    if args.grid {
-        drawn.extend(draw::grid());
-    }
+    let drawn = args.drawn.problems();
+    let costs = args.constants.read()?;
     if args.problems.is_empty() && drawn.is_empty() {
         return Err(Failure::Usage(
             "no problem given: name one, a file by --suite, or --layers, --fields, --grid".into(),
@@ -122,6 +110,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         budget: args.machine.budget(0.1),
         call: Call::Reused,
         check: false,
+        costs: &costs,
     };
     let mut audit =
         Audit { ratios: Vec::new(), failed: false, json: args.json, settings, progress: machine::progress(None) };
@@ -159,15 +148,15 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 /// An audit under way.
-struct Audit {
+struct Audit<'a> {
     ratios: Vec<f64>,
     failed: bool,
     json: bool,
-    settings: Settings,
+    settings: Settings<'a>,
     progress: ProgressBar,
 }
 
-impl Audit {
+impl Audit<'_> {
     /// Times a problem's algorithms, and tells.
     fn one(&mut self, item: &Item) -> Result<(), Failure> {
         let report = item.problem.as_ref().map_err(ToString::to_string).and_then(|problem| {
@@ -194,8 +183,8 @@ impl Audit {
 }
 
 /// The times of what may be the fastest.
-fn timed<T: Sample>(problem: &Problem, settings: Settings, note: &dyn Fn(&str)) -> Result<Report, Error> {
-    let explanation = Planner::new().explain(problem)?;
+fn timed<T: Sample>(problem: &Problem, settings: Settings<'_>, note: &dyn Fn(&str)) -> Result<Report, Error> {
+    let explanation = settings.planner().explain(problem)?;
     let most = LEFT_OUT * explanation.chosen().predicted;
     let choices: Vec<Choice> = explanation
         .candidates

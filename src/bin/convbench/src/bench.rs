@@ -5,7 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::str::FromStr;
 use std::time::Instant;
 
-use faltung::{Algorithm, Candidate, Error, Explanation, Pass, Plan, Planner, Problem, Recipe, Threads, Workspace};
+use faltung::{
+    Algorithm, Candidate, Costs, Error, Explanation, Pass, Plan, Planner, Problem, Recipe, Threads, Workspace,
+};
 
 use crate::oracle::{Effort, Expected};
 use crate::sample::{Operands, Sample, array_bytes, check_memory, number, zeros};
@@ -65,18 +67,21 @@ pub(crate) enum Call {
 
 /// How problems are timed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Settings {
+pub(crate) struct Settings<'a> {
     pub(crate) threads: usize,
     /// Seconds that a call is repeated for.
     pub(crate) budget: f64,
     pub(crate) call: Call,
     /// Whether the results are compared with the definition's.
     pub(crate) check: bool,
+    /// What predictions are made of.
+    pub(crate) costs: &'a Costs,
 }
 
-impl Settings {
-    pub(crate) fn planner_threads(&self) -> Threads {
-        if self.threads == 1 { Threads::Serial } else { Threads::Pool }
+impl Settings<'_> {
+    pub(crate) fn planner(&self) -> Planner {
+        let threads = if self.threads == 1 { Threads::Serial } else { Threads::Pool };
+        Planner::new().with_costs(self.costs.clone()).threads(threads)
     }
 }
 
@@ -115,12 +120,12 @@ pub(crate) fn bench<T: Sample>(
     problem: &Problem,
     choices: &[Choice],
     operands: impl FnOnce() -> Result<Operands<T>, Error>,
-    settings: Settings,
+    settings: Settings<'_>,
     note: &dyn Fn(&str),
 ) -> Result<Report, Error> {
     check_memory(array_bytes(problem, settings.check))?;
     note("planning");
-    let explanation = Planner::new().explain(problem)?;
+    let explanation = settings.planner().explain(problem)?;
     note("making data");
     let operands = operands()?;
     let expected = if settings.check {
@@ -185,13 +190,12 @@ pub(crate) fn guarded<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, E
     })
 }
 
-/// The planner and the plan that a choice asks for.
+/// The plan that a choice asks for, and the planner that it has from then on.
 pub(crate) fn plan<T: Sample>(
+    planner: Planner,
     problem: &Problem,
     choice: &Choice,
-    threads: Threads,
 ) -> Result<(Planner, Plan<T>), Error> {
-    let planner = Planner::new().threads(threads);
     match choice {
         Choice::All => planner.plan(problem).map(|plan| (planner, plan)),
         Choice::Named(algorithm) => {
@@ -207,12 +211,12 @@ fn measure<T: Sample>(
     choice: &Choice,
     operands: &Operands<T>,
     expected: Option<&Expected<T::Wide>>,
-    settings: Settings,
+    settings: Settings<'_>,
 ) -> Result<Measurement, Error> {
     let [_, _, shape] = problem.operands();
     let Operands { first, second } = operands;
     let begun = Instant::now();
-    let (planner, plan) = plan::<T>(problem, choice, settings.planner_threads())?;
+    let (planner, plan) = plan::<T>(settings.planner(), problem, choice)?;
     let planned = begun.elapsed().as_secs_f64();
     check_memory(plan.workspace_bytes() as f64)?;
 

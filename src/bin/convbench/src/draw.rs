@@ -4,6 +4,35 @@ use faltung::Problem;
 
 use crate::sample::Random;
 
+/// The arguments that draw problems.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct Drawn {
+    /// So many layers drawn at random
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    layers: usize,
+    /// So many signals, images and volumes drawn at random
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    fields: usize,
+    /// Square kernels from 1 to 129 on square images from 64 to 4096
+    #[arg(long)]
+    grid: bool,
+    /// What is drawn
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+impl Drawn {
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let mut random = Random::new(self.seed);
+        let mut drawn: Vec<String> = (0..self.layers).map(|_| layer(&mut random)).collect();
+        drawn.extend((0..self.fields).map(|_| field(&mut random)));
+        if self.grid {
+            drawn.extend(grid());
+        }
+        drawn
+    }
+}
+
 /// Floating-point operations of a layer, at the least and at the most.
 const FLOPS: (f64, f64) = (1e4, 4e9);
 /// Elements of a layer's arrays together, at the most.
@@ -23,7 +52,7 @@ fn logarithmic(random: &mut Random, most: f64) -> usize {
 }
 
 /// A layer of a network: dense, by depth or in groups, of any pass.
-pub(crate) fn layer(random: &mut Random) -> String {
+fn layer(random: &mut Random) -> String {
     loop {
         let pass = one(random, &["", "", "bwd_d:", "bwd_w:"]);
         let channels = [1, 3, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512];
@@ -60,7 +89,7 @@ pub(crate) fn layer(random: &mut Random) -> String {
 }
 
 /// A filtered signal, image or volume, the kernel from one tap to as large as the field.
-pub(crate) fn field(random: &mut Random) -> String {
+fn field(random: &mut Random) -> String {
     let rank = 1 + random.below(3);
     let samples = logarithmic(random, SAMPLES) as f64;
     let side = samples.powf(1.0 / rank as f64);
@@ -80,7 +109,7 @@ fn joined(extents: &[usize]) -> String {
 }
 
 /// Square kernels from 1 to 129 on square images from 64 to 4096.
-pub(crate) fn grid() -> impl Iterator<Item = String> {
+fn grid() -> impl Iterator<Item = String> {
     let kernels = [1, 3, 5, 7, 9, 11, 15, 21, 31, 45, 63, 91, 129];
     let images = (6..=12).map(|power| 1 << power);
     images.flat_map(move |n| kernels.map(|k| format!("{n}x{n}*{k}x{k}:same")))

@@ -7,7 +7,7 @@ use faltung::{Error, Explanation, Planner, Problem};
 
 use crate::bench::{Call, Choice, Outcome, Settings, bench};
 use crate::failure::Failure;
-use crate::machine;
+use crate::machine::{self, Constants};
 use crate::sample::{Kind, Operands, Sample, for_element};
 
 /// Prints every algorithm with its predicted cost, workspace and error bound, the one chosen, and why not each other.
@@ -25,15 +25,18 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     #[arg(value_parser = machine::seconds, default_value = "0.3")]
     budget: f64,
+    #[command(flatten)]
+    constants: Constants,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let usage = |error: Error| Failure::Usage(error.to_string());
     let problem: Problem = args.problem.parse().map_err(usage)?;
-    let mut explanation = Planner::new().explain(&problem).map_err(usage)?;
+    let costs = args.constants.read()?;
+    let mut explanation = Planner::new().with_costs(costs.clone()).explain(&problem).map_err(usage)?;
     if args.measure {
         let threads = args.threads.map_or(1, NonZeroUsize::get);
-        let settings = Settings { threads, budget: args.budget, call: Call::Reused, check: false };
+        let settings = Settings { threads, budget: args.budget, call: Call::Reused, check: false, costs: &costs };
         let measured = |explanation: &mut Explanation| for_element!(problem, measure(explanation, settings));
         machine::pool(threads)?.install(|| measured(&mut explanation)).map_err(usage)?;
     }
@@ -43,7 +46,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 /// Fills in the measured times.
-fn measure<T: Sample>(explanation: &mut Explanation, settings: Settings) -> Result<(), Error> {
+fn measure<T: Sample>(explanation: &mut Explanation, settings: Settings<'_>) -> Result<(), Error> {
     let problem = explanation.problem.clone();
     let progress = machine::progress(None);
     let note = |what: &str| progress.set_message(what.to_owned());

@@ -1,8 +1,10 @@
-//! Threads, time, and the progress of long work.
+//! Threads, time, costs, and the progress of long work.
 
 use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
+use faltung::Costs;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::failure::Failure;
@@ -16,6 +18,24 @@ pub(crate) struct Machine {
     /// Seconds that each algorithm's calls are repeated for
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
     budget: Option<f64>,
+}
+
+/// The argument that says what predictions are made of.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct Constants {
+    /// Predicts by the constants in this file, as `convbench calibrate` has written it
+    #[arg(long, value_name = "FILE", env = "FALTUNG_COSTS")]
+    costs: Option<PathBuf>,
+}
+
+impl Constants {
+    /// Those of the file, or those that are built in.
+    pub(crate) fn read(&self) -> Result<Costs, Failure> {
+        let Some(path) = &self.costs else { return Ok(Costs::default()) };
+        let failure = |why: &dyn std::fmt::Display| Failure::Usage(format!("costs of {}: {why}", path.display()));
+        let text = std::fs::read_to_string(path).map_err(|error| failure(&error))?;
+        text.parse().map_err(|error| failure(&error))
+    }
 }
 
 /// A time that can be waited for.

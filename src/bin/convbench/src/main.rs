@@ -3,10 +3,12 @@
 mod audit;
 mod bench;
 mod builtin;
+mod calibrate;
 mod data;
 mod draw;
 mod explain;
 mod failure;
+mod fit;
 mod machine;
 mod oracle;
 mod race;
@@ -46,6 +48,7 @@ enum Command {
     Verify(verify::Args),
     Explain(explain::Args),
     Audit(audit::Args),
+    Calibrate(calibrate::Args),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Some(Command::Verify(args)) => verify::run(args),
         Some(Command::Explain(args)) => explain::run(args),
         Some(Command::Audit(args)) => audit::run(args),
+        Some(Command::Calibrate(args)) => calibrate::run(args),
     };
     let (message, status) = match ended {
         Ok(()) => return ExitCode::SUCCESS,

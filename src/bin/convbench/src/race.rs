@@ -10,7 +10,7 @@ use faltung::{Boundary, Element, Error, Mode, Problem};
 use crate::bench::{Call, Choice, Settings, bench};
 use crate::data::{self, Data};
 use crate::failure::Failure;
-use crate::machine::{self, Machine};
+use crate::machine::{self, Constants, Machine};
 use crate::sample::{Kind, Operands, Random, number};
 use crate::table;
 
@@ -25,6 +25,8 @@ pub(crate) struct Args {
     data: Option<PathBuf>,
     #[command(flatten)]
     machine: Machine,
+    #[command(flatten)]
+    constants: Constants,
 }
 
 /// One problem of the race, with its data.
@@ -42,8 +44,14 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         Some(folder) => folder.clone(),
         None => data::shipped(),
     };
-    let settings =
-        Settings { threads: args.machine.threads(), budget: args.machine.budget(0.4), call: Call::Reused, check: true };
+    let costs = args.constants.read()?;
+    let settings = Settings {
+        threads: args.machine.threads(),
+        budget: args.machine.budget(0.4),
+        call: Call::Reused,
+        check: true,
+        costs: &costs,
+    };
     let begun = Instant::now();
     machine::pool(settings.threads)?.install(|| {
         let mut out = anstream::stdout();

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::bench::{Call, Choice, Measurement, Outcome, Report, Settings, bench};
 use crate::failure::Failure;
-use crate::machine::{self, Machine};
+use crate::machine::{self, Constants, Machine};
 use crate::sample::{Kind, Operands, Sample, for_element};
 use crate::suite::{Item, Problems};
 use crate::table;
@@ -27,6 +27,8 @@ pub(crate) struct Args {
     algo: Vec<Choice>,
     #[command(flatten)]
     machine: Machine,
+    #[command(flatten)]
+    constants: Constants,
     /// Leaves packing or transforming the kernel out of the time, where the pass has a kernel
     #[arg(long)]
     prepared: bool,
@@ -82,6 +84,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     if args.problems.is_empty() {
         return Err(Failure::Usage("no problem given: name one, or a file of them by --suite".into()));
     }
+    let costs = args.constants.read()?;
     let settings = Settings {
         threads: args.machine.threads(),
         budget: args.machine.budget(0.3),
@@ -91,6 +94,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             _ => Call::Reused,
         },
         check: args.check,
+        costs: &costs,
     };
     machine::pool(settings.threads)?.install(|| {
         let mut out = anstream::stdout();
@@ -120,7 +124,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 fn report(
     problem: &Problem,
     choices: &[Choice],
-    settings: Settings,
+    settings: Settings<'_>,
     text: &str,
     progress: &ProgressBar,
 ) -> Result<Report, faltung::Error> {
@@ -131,7 +135,7 @@ fn report(
 fn noise<T: Sample>(
     problem: &Problem,
     choices: &[Choice],
-    settings: Settings,
+    settings: Settings<'_>,
     note: &dyn Fn(&str),
 ) -> Result<Report, faltung::Error> {
     bench::<T>(problem, choices, || Operands::random(problem, Kind::Normal), settings, note)
@@ -153,7 +157,12 @@ fn text(out: &mut dyn Write, item: &Item, report: &Result<Report, String>) -> Re
     Ok(out.flush()?)
 }
 
-fn json(out: &mut dyn Write, item: &Item, report: &Result<Report, String>, settings: Settings) -> Result<(), Failure> {
+fn json(
+    out: &mut dyn Write,
+    item: &Item,
+    report: &Result<Report, String>,
+    settings: Settings<'_>,
+) -> Result<(), Failure> {
     let problem = item.text.as_str();
     let note = |algo, error, skipped| Note { problem, algo, error, skipped };
     match (&item.problem, report) {
@@ -174,7 +183,7 @@ fn json(out: &mut dyn Write, item: &Item, report: &Result<Report, String>, setti
     Ok(out.flush()?)
 }
 
-fn row<'a>(text: &'a str, problem: &Problem, m: &Measurement, settings: Settings) -> Row<'a> {
+fn row<'a>(text: &'a str, problem: &Problem, m: &Measurement, settings: Settings<'_>) -> Row<'a> {
     let round = |value: f64, digits: f64| (value * digits).round() / digits;
     let ms = |seconds: f64| round(seconds * 1e3, 1e5);
     Row {

@@ -227,7 +227,7 @@ struct Trial<'a, T: Sample> {
 impl<T: Sample> Trial<'_, T> {
     /// What is wrong with the result of `choice`, if anything.
     fn run(&self, choice: &Choice) -> Result<Option<String>, Error> {
-        let (_, plan) = plan::<T>(self.problem, choice, self.threads)?;
+        let (_, plan) = plan::<T>(Planner::new().threads(self.threads), self.problem, choice)?;
         check_memory(plan.workspace_bytes() as f64)?;
         let result = self.result(
             |result, workspace| plan.run(&self.operands.first, &self.operands.second, result, workspace),
