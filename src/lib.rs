@@ -61,6 +61,11 @@ struct Readme;
 #[doc = include_str!("../docs/guide.md")]
 mod guide {}
 
+/// And the page on the planner.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/planner.md")]
+mod planner {}
+
 /// And the page on training.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/training.md")]

@@ -11,6 +11,7 @@ mod gather;
 pub(crate) mod im2col;
 mod lower;
 mod panels;
+pub(crate) mod separable;
 pub(crate) mod slide;
 pub(crate) mod weight;
 pub(crate) mod winograd;

@@ -9,6 +9,7 @@ use num_complex::Complex;
 use crate::algo::dense::{self, Dense, is_dense};
 use crate::algo::direct::{self, Direct};
 use crate::algo::im2col::{self, Im2col};
+use crate::algo::separable::{self, Separable};
 use crate::algo::slide::{self, Slide};
 use crate::algo::weight::dots::{self, WeightDots};
 use crate::algo::weight::patches::{self, WeightPatches};
@@ -63,6 +64,16 @@ pub(super) fn design(costs: &Costs, problem: &Problem, algorithm: Algorithm, tol
             why_not: Some(reason),
         },
     }
+}
+
+/// Passes for kernels of a rank that is not that of every kernel of the problem.
+pub(super) fn of_rank(costs: &Costs, problem: &Problem, rank: usize) -> Option<Candidate> {
+    if problem.pass == Pass::WeightGradient {
+        return None;
+    }
+    let wide = fold::extended(problem);
+    let tile = separable::design(wide.as_ref().unwrap_or(problem), rank).ok()?;
+    with_recipe(costs, problem, &Recipe::Separable { tile, rank }).ok()
 }
 
 /// The candidate that computes `problem` by `recipe`.
@@ -123,6 +134,11 @@ fn recipe(costs: &Costs, problem: &Problem, algorithm: Algorithm, tolerance: f64
         Algorithm::Winograd => {
             Recipe::Winograd { tile: of_dtype!(problem, T => winograd::design::<T>(costs, problem, tolerance))? }
         }
+        Algorithm::Separable if weights => return Err("it has no kernel to split".into()),
+        Algorithm::Separable => {
+            let rank = separable::full_rank(problem)?;
+            Recipe::Separable { tile: separable::design(problem, rank)?, rank }
+        }
     })
 }
 
@@ -138,6 +154,8 @@ fn estimate(costs: &Costs, problem: &Problem, recipe: &Recipe) -> Result<Estimat
         Recipe::Im2col { block } => Im2col::estimate::<T>(costs, problem, *block),
         Recipe::Fft { transform } => fft::estimate(costs, problem, transform),
         Recipe::Winograd { tile } => winograd::estimate::<T>(costs, problem, tile),
+        Recipe::Separable { .. } if weights => Err("it has no kernel to split".into()),
+        Recipe::Separable { tile, rank } => Separable::estimate::<T>(costs, problem, tile, *rank),
     })
 }
 
@@ -153,5 +171,7 @@ fn execute<T: Element>(problem: &Problem, recipe: &Recipe) -> Result<Arc<dyn Exe
         Recipe::Im2col { block } => Arc::new(Im2col::new::<T>(problem, *block)?),
         Recipe::Fft { transform } => fft::build::<T>(problem, transform)?,
         Recipe::Winograd { tile } => winograd::build::<T>(problem, tile)?,
+        Recipe::Separable { .. } if weights => return Err("it has no kernel to split".into()),
+        Recipe::Separable { tile, rank } => Arc::new(Separable::new::<T>(problem, tile, *rank)?),
     })
 }

@@ -60,6 +60,28 @@ impl Explanation {
     pub fn chosen(&self) -> &Candidate {
         self.candidates.iter().find(|c| c.why_not.is_none()).unwrap_or(&self.candidates[0])
     }
+
+    /// The same of a kernel that is known: `passes` over its products take the chosen algorithm's place, if `rank` is not
+    /// told, or do not, since it is too high.
+    pub(super) fn of_kernel(&self, passes: &Candidate, rank: Option<usize>) -> Self {
+        let mut candidates = self.candidates.clone();
+        candidates.retain(|c| c.algorithm != passes.algorithm);
+        let mut passes = passes.clone();
+        match rank {
+            Some(rank) => {
+                passes.why_not = Some(format!("its kernel has rank {rank}"));
+                candidates.insert(1.min(candidates.len()), passes);
+            }
+            None => {
+                if let Some(before) = candidates.iter_mut().find(|c| c.why_not.is_none()) {
+                    let times = before.predicted / passes.predicted;
+                    before.why_not = Some(format!("{times:.1} times the predicted time of {}", passes.algorithm));
+                }
+                candidates.insert(0, passes);
+            }
+        }
+        Self { problem: self.problem.clone(), candidates }
+    }
 }
 
 impl fmt::Display for Explanation {

@@ -72,6 +72,22 @@ mod tests {
     use crate::{Algorithm, Planner};
 
     #[test]
+    fn other_costs_are_other_choices() {
+        let problem = Problem::field(&[512, 512], &[5, 5]).build().expect("a problem");
+        let planner = Planner::new();
+        let before = planner.plan::<f32>(&problem).expect("a plan");
+        let mut costs = planner.costs().clone();
+        (costs.slide_fma, costs.slide_load) = (1.0, 1.0);
+        let planner = planner.with_costs(costs.clone());
+        let after = planner.plan::<f32>(&problem).expect("a plan");
+        assert_eq!(planner.costs(), &costs);
+        assert!(!Arc::ptr_eq(&before.built, &after.built));
+        assert_eq!(before.recipe().algorithm(), Algorithm::Direct);
+        assert_ne!(after.recipe().algorithm(), Algorithm::Direct);
+        assert!(after.candidate().predicted > before.candidate().predicted);
+    }
+
+    #[test]
     fn the_plan_used_last_is_kept_and_the_one_used_first_forgotten() {
         let planner = Planner::new().algorithm(Algorithm::Reference);
         let problem = |n: usize| Problem::field(&[n], &[3]).build().expect("a problem");

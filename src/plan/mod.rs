@@ -5,6 +5,7 @@ mod explain;
 mod measure;
 mod memory;
 mod planner;
+mod prepared;
 mod recipe;
 mod threads;
 mod workspace;
@@ -14,12 +15,13 @@ use std::sync::Arc;
 
 pub use explain::{Candidate, Explanation};
 pub use planner::Planner;
+pub use prepared::Prepared;
 pub use recipe::{Algorithm, Recipe};
 pub use threads::Threads;
 pub use workspace::Workspace;
 
 pub use crate::algo::Costs;
-use crate::algo::{Call, Definition, Execute, Needs, Second};
+use crate::algo::{Call, Definition, Execute, Needs, Second, separable};
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::problem::{Pass, Problem};
@@ -54,6 +56,25 @@ struct Built<T> {
     engine: Engine<T>,
     /// What runs in the engine's place where the second operand is not finite and the engine cannot take that.
     definition: Option<Engine<T>>,
+    /// What runs in the engine's place where the kernel is of low rank, if that pays.
+    passes: Option<Passes<T>>,
+}
+
+/// An algorithm for kernels of low rank.
+struct Passes<T> {
+    engine: Engine<T>,
+    candidate: Candidate,
+    rank: usize,
+    /// Lines that finding out takes.
+    room: usize,
+}
+
+/// Which of a plan's engines serves a kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Which {
+    Chosen,
+    Definition,
+    Passes,
 }
 
 /// An algorithm made ready, with what is asked of it at every run.
@@ -82,16 +103,23 @@ impl<T: Element> Engine<T> {
 
 impl<T: Element> Built<T> {
     /// What `explanation` has chosen, made ready.
-    fn new(explanation: Arc<Explanation>) -> Result<Self> {
+    fn new(explanation: Arc<Explanation>, passes: Option<Candidate>) -> Result<Self> {
         let (problem, chosen) = (explanation.problem.clone(), explanation.chosen());
         let execute = candidates::build(&problem, chosen.recipe.as_ref().unwrap_or(&Recipe::Reference))?;
         let engine = Engine::new(execute, chosen.predicted);
         let definition = (!engine.execute.takes_non_finite()).then(|| {
             Engine::new(Arc::new(Definition::new(&problem)), Definition::estimate(&Costs::default(), &problem).seconds)
         });
+        let passes = passes.map(|candidate| {
+            let recipe = candidate.recipe.as_ref().unwrap_or(&Recipe::Reference);
+            let engine = Engine::new(candidates::build(&problem, recipe)?, candidate.predicted);
+            let rank = if let Recipe::Separable { rank, .. } = recipe { *rank } else { 1 };
+            Ok::<_, Error>(Passes { engine, rank, room: separable::room(&problem, rank), candidate })
+        });
+        let passes = passes.transpose()?;
         let ([a, b, c], [la, lb, lc]) = (problem.operands(), problem.layouts());
         let dense = [Strided::dense(&a, la), Strided::dense(&b, lb), Strided::dense(&c, lc)];
-        Ok(Self { problem, explanation, dense, engine, definition })
+        Ok(Self { problem, explanation, dense, engine, definition, passes })
     }
 
     fn names(&self) -> [&'static str; 3] {
@@ -102,11 +130,26 @@ impl<T: Element> Built<T> {
         }
     }
 
-    /// The engine for a kernel.
-    fn engine(&self, kernel: View<'_, T>) -> &Engine<T> {
-        match &self.definition {
-            Some(definition) if !simd::all_finite(kernel) => definition,
-            _ => &self.engine,
+    /// Which engine is for a kernel.
+    fn which(&self, kernel: View<'_, T>, workspace: &mut Workspace) -> Which {
+        if self.definition.is_some() && !simd::all_finite(kernel) {
+            return Which::Definition;
+        }
+        match &self.passes {
+            Some(Passes { rank, room, .. })
+                if separable::has_rank(&self.problem, kernel, *rank, workspace.lines(*room)) =>
+            {
+                Which::Passes
+            }
+            _ => Which::Chosen,
+        }
+    }
+
+    fn engine(&self, which: Which) -> &Engine<T> {
+        match which {
+            Which::Chosen => &self.engine,
+            Which::Definition => self.definition.as_ref().unwrap_or(&self.engine),
+            Which::Passes => self.passes.as_ref().map_or(&self.engine, |passes| &passes.engine),
         }
     }
 
@@ -217,7 +260,8 @@ impl<T: Element> Plan<T> {
     /// # Ok::<(), faltung::Error>(())
     /// ```
     pub fn error_bound(&self) -> f64 {
-        self.candidate().error_bound
+        let passes = self.built.passes.as_ref().map_or(0.0, |passes| passes.candidate.error_bound);
+        self.candidate().error_bound.max(passes)
     }
 
     /// Bytes of workspace that suffice for every run with as many threads as would run from here, whatever the data: a
@@ -234,8 +278,11 @@ impl<T: Element> Plan<T> {
     /// # Ok::<(), faltung::Error>(())
     /// ```
     pub fn workspace_bytes(&self) -> usize {
-        let engines = [Some(&self.built.engine), self.built.definition.as_ref()];
-        engines.into_iter().flatten().map(|engine| engine.bytes(self.threads)).max().unwrap_or(0)
+        let built = &*self.built;
+        let passes = built.passes.as_ref();
+        let engines = [Some(&built.engine), built.definition.as_ref(), passes.map(|passes| &passes.engine)];
+        let most = engines.into_iter().flatten().map(|engine| engine.bytes(self.threads)).max().unwrap_or(0);
+        most.max(passes.map_or(0, |passes| passes.room * Line::BYTES))
     }
 
     /// The same plan for other threads.
@@ -304,7 +351,8 @@ impl<T: Element> Plan<T> {
             return Ok(());
         }
         if built.problem.pass != Pass::WeightGradient {
-            self.call(built.engine(second), first, second, result, workspace);
+            let engine = built.engine(built.which(second, workspace));
+            self.call(engine, first, second, result, workspace);
             return Ok(());
         }
         // What is not finite in an output gradient leaves a trace in the result, which is far smaller.
@@ -381,110 +429,23 @@ impl<T: Element> Plan<T> {
             return Err(Error::argument("pass", "a pass whose second operand is the kernel", built.problem.pass));
         }
         built.check(1, kernel.shape())?;
-        let engine = built.engine(kernel);
+        let mut scratch = Workspace::new();
+        let which = built.which(kernel, &mut scratch);
+        let engine = built.engine(which);
         let mut packed = vec![Line::ZERO; engine.needs.packed];
-        let (mut scratch, needs) = (Workspace::new(), Needs { worker: engine.needs.worker, ..Needs::default() });
+        let needs = Needs { worker: engine.needs.worker, ..Needs::default() };
         let mut borrowed = Borrowed::new(needs, engine.workers(self.threads), &mut scratch);
         let (_, _, mut workers) = borrowed.parts();
         engine.execute.pack(kernel, &mut packed, &mut workers);
-        let by_definition = !std::ptr::eq(engine, &built.engine);
-        Ok(Prepared { plan: self.clone(), by_definition, packed: packed.into() })
-    }
-}
-
-/// A plan with its kernel packed or transformed already: `'static`, cheap to clone. See [`Plan::prepare`].
-#[derive(Clone)]
-pub struct Prepared<T> {
-    plan: Plan<T>,
-    /// Whether the kernel was packed for the definition, since it is not finite.
-    by_definition: bool,
-    packed: Arc<[Line]>,
-}
-
-impl<T> fmt::Debug for Prepared<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Prepared").field("plan", &self.plan).field("bytes", &(self.packed.len() * Line::BYTES)).finish()
-    }
-}
-
-impl<T: Element> Prepared<T> {
-    /// The plan that this was prepared from.
-    ///
-    /// ```
-    /// use faltung::{Planner, Problem};
-    /// let problem: Problem = "4*3:same".parse()?;
-    /// let prepared = Planner::new().plan::<f32>(&problem)?.prepare(&[1.0, 2.0, 3.0])?;
-    /// assert_eq!(prepared.plan().problem(), &problem);
-    /// # Ok::<(), faltung::Error>(())
-    /// ```
-    pub fn plan(&self) -> &Plan<T> {
-        &self.plan
-    }
-
-    /// Bytes of the packed kernel.
-    ///
-    /// ```
-    /// use faltung::{Planner, Problem};
-    /// let problem: Problem = "4*3:same".parse()?;
-    /// let prepared = Planner::new().plan::<f32>(&problem)?.prepare(&[1.0, 2.0, 3.0])?;
-    /// assert!(prepared.bytes() >= 3 * size_of::<f32>());
-    /// # Ok::<(), faltung::Error>(())
-    /// ```
-    pub fn bytes(&self) -> usize {
-        self.packed.len() * Line::BYTES
-    }
-
-    /// Computes the result from a dense array in the problem's layout.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] where a slice's length is not the problem's.
-    ///
-    /// ```
-    /// use faltung::{Planner, Problem, Workspace};
-    /// let problem: Problem = "3*2:valid".parse()?;
-    /// let difference = Planner::new().plan::<f32>(&problem)?.prepare(&[1.0, -1.0])?;
-    /// let (mut y, mut workspace) = ([0.0; 2], Workspace::new());
-    /// for start in [1.0, 2.0] {
-    ///     difference.run(&[start, 4.0, 9.0], &mut y, &mut workspace)?;
-    ///     assert_eq!(y, [4.0 - start, 5.0]);
-    /// }
-    /// # Ok::<(), faltung::Error>(())
-    /// ```
-    pub fn run(&self, first: &[T], result: &mut [T], workspace: &mut Workspace) -> Result<()> {
-        let built = &*self.plan.built;
-        self.run_views(built.operand(0, first)?, built.result(result)?, workspace)
-    }
-
-    /// As [`run`](Self::run), from and to arrays of any strides.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] where a view's shape is not the problem's.
-    ///
-    /// ```
-    /// use faltung::{Planner, Problem, View, ViewMut, Workspace};
-    /// let problem: Problem = "3*2:valid".parse()?;
-    /// let difference = Planner::new().plan::<f32>(&problem)?.prepare(&[1.0, -1.0])?;
-    /// // Every second sample, and the result backwards.
-    /// let (x, mut y) = ([1.0, 0.0, 4.0, 0.0, 9.0], [0.0; 2]);
-    /// let result = ViewMut::new(&mut y, &[1, 1, 2], &[2, 2, -1], 1)?;
-    /// difference.run_views(View::new(&x, &[1, 1, 3], &[5, 5, 2], 0)?, result, &mut Workspace::new())?;
-    /// assert_eq!(y, [5.0, 3.0]);
-    /// # Ok::<(), faltung::Error>(())
-    /// ```
-    pub fn run_views(&self, first: View<'_, T>, result: ViewMut<'_, T>, workspace: &mut Workspace) -> Result<()> {
-        let (plan, built) = (&self.plan, &*self.plan.built);
-        built.check(0, first.shape())?;
-        built.check(2, result.shape())?;
-        if result.at.elements() == 0 {
-            return Ok(());
-        }
-        let engine = built.definition.as_ref().filter(|_| self.by_definition).unwrap_or(&built.engine);
-        let needs = Needs { packed: 0, ..engine.needs };
-        let mut borrowed = Borrowed::new(needs, engine.workers(plan.threads), workspace);
-        let (_, shared, mut workers) = borrowed.parts();
-        let second = Second::Packed(&self.packed);
-        engine.execute.run(Call { first, second, out: result, shared, workers: &mut workers });
-        Ok(())
+        let explanation = match (&built.passes, which) {
+            (Some(passes), Which::Passes) => Arc::new(built.explanation.of_kernel(&passes.candidate, None)),
+            (Some(passes), Which::Chosen) => {
+                let rank = separable::rank_of(&built.problem, kernel);
+                Arc::new(built.explanation.of_kernel(&passes.candidate, Some(rank)))
+            }
+            _ => built.explanation.clone(),
+        };
+        Ok(Prepared { plan: self.clone(), which, explanation, packed: packed.into() })
     }
 }
 
@@ -539,7 +500,7 @@ mod tests {
         let problem = problem.parse().expect("a problem");
         let planner = Planner::new().algorithm(Algorithm::Reference);
         let explanation = Arc::new(planner.explain(&problem).expect("the definition"));
-        let mut built = Built::<f32>::new(explanation).expect("the definition");
+        let mut built = Built::<f32>::new(explanation, None).expect("the definition");
         let definition = std::mem::replace(&mut built.engine, Engine::new(Arc::new(Zeros), 1e-6));
         built.definition = Some(definition);
         Plan { built: Arc::new(built), threads: Threads::Serial }

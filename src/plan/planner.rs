@@ -46,6 +46,11 @@ const TOLERANCE: f64 = 8192.0;
 /// What is predicted to take so many times as long as the best is not measured.
 const LEFT_OUT: f64 = 10.0;
 
+/// The highest rank of a kernel that is looked for, and the share of the chosen algorithm's time below which its passes
+/// are worth that.
+const HIGHEST: usize = 2;
+const WORTH: f64 = 0.9;
+
 impl Planner {
     /// A planner that chooses freely.
     ///
@@ -191,7 +196,9 @@ impl Planner {
         let built = match known {
             Some(built) => built,
             None => {
-                let built = Arc::new(Built::new(self.weighed(problem)?)?);
+                let explanation = self.weighed(problem)?;
+                let passes = self.passes(&explanation);
+                let built = Arc::new(Built::new(explanation, passes)?);
                 self.memory().remember_built(problem, built.clone());
                 built
             }
@@ -237,7 +244,7 @@ impl Planner {
             other
         });
         let explanation = explanation(problem, std::iter::once(given).chain(others).collect());
-        Ok(Plan { built: Arc::new(Built::new(Arc::new(explanation))?), threads: self.threads })
+        Ok(Plan { built: Arc::new(Built::new(Arc::new(explanation), None)?), threads: self.threads })
     }
 
     /// Every algorithm with its cost, workspace and error, the one chosen, and why not each other.
@@ -291,7 +298,7 @@ impl Planner {
                 continue;
             }
             let alone = Arc::new(explanation(problem, vec![c.clone()]));
-            match bench.measure(&Plan { built: Arc::new(Built::new(alone)?), threads: self.threads })? {
+            match bench.measure(&Plan { built: Arc::new(Built::new(alone, None)?), threads: self.threads })? {
                 Ok(seconds) => c.measured = Some(seconds),
                 Err(reason) => c.why_not = Some(reason),
             }
@@ -305,7 +312,7 @@ impl Planner {
         };
         candidates[..=fastest].rotate_right(1);
         let explanation = Arc::new(explanation(problem, candidates));
-        let built = Arc::new(Built::<T>::new(explanation.clone())?);
+        let built = Arc::new(Built::<T>::new(explanation.clone(), self.passes(&explanation))?);
         let mut memory = self.memory();
         memory.remember(problem, explanation.clone());
         memory.remember_built(problem, built);
@@ -334,6 +341,18 @@ impl Planner {
             candidate.why_not = Some(format!("its error bound exceeds {tolerance:.1e}"));
         }
         candidate
+    }
+
+    /// What takes the place of the chosen algorithm where a kernel turns out to be of low rank: for the highest rank at
+    /// which it is the faster.
+    fn passes(&self, explanation: &Explanation) -> Option<Candidate> {
+        let chosen = explanation.chosen();
+        if self.algorithm != Algorithm::Auto || chosen.algorithm == Algorithm::Separable {
+            return None;
+        }
+        let worth = |c: &Candidate| c.predicted < WORTH * chosen.measured.unwrap_or(chosen.predicted);
+        let ranks = (1..=HIGHEST).rev().filter_map(|rank| candidates::of_rank(&self.costs, &explanation.problem, rank));
+        ranks.map(|candidate| self.judge(candidate)).find(|c| c.why_not.is_none() && worth(c))
     }
 
     fn nothing(&self, candidates: &[Candidate]) -> Error {

@@ -29,11 +29,14 @@ pub enum Algorithm {
     Fft,
     /// Winograd's convolution of small kernels and many channels, in tiles.
     Winograd,
+    /// A pass an axis, of kernels that are sums of few products of vectors.
+    Separable,
 }
 
 impl Algorithm {
     /// Every algorithm that computes: all but `Auto`.
-    pub const ALL: [Self; 5] = [Self::Reference, Self::Direct, Self::Im2col, Self::Fft, Self::Winograd];
+    pub const ALL: [Self; 6] =
+        [Self::Reference, Self::Direct, Self::Im2col, Self::Fft, Self::Winograd, Self::Separable];
 
     /// The name that [`Display`](fmt::Display) and [`FromStr`] use.
     ///
@@ -48,6 +51,7 @@ impl Algorithm {
             Self::Im2col => "im2col",
             Self::Fft => "fft",
             Self::Winograd => "winograd",
+            Self::Separable => "separable",
         }
     }
 }
@@ -107,6 +111,13 @@ pub enum Recipe {
         /// Results of a tile on each axis, 2, 4 or 6; of weight gradients those of the forward pass.
         tile: Vec<usize>,
     },
+    /// A pass an axis for each of a kernel's products.
+    Separable {
+        /// Outputs, an axis, of the tile whose input is gathered at once.
+        tile: Vec<usize>,
+        /// Products at the most: a kernel that is no sum of as many is left to the definition.
+        rank: usize,
+    },
 }
 
 impl Recipe {
@@ -123,6 +134,7 @@ impl Recipe {
             Self::Im2col { .. } => Algorithm::Im2col,
             Self::Fft { .. } => Algorithm::Fft,
             Self::Winograd { .. } => Algorithm::Winograd,
+            Self::Separable { .. } => Algorithm::Separable,
         }
     }
 }
@@ -131,12 +143,13 @@ impl fmt::Display for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sizes = match self {
             Self::Reference => return f.pad(self.algorithm().name()),
-            Self::Direct { tile } | Self::Winograd { tile } => tile.clone(),
+            Self::Direct { tile } | Self::Winograd { tile } | Self::Separable { tile, .. } => tile.clone(),
             Self::Im2col { block } => vec![*block],
             Self::Fft { transform } => transform.clone(),
         };
         let sizes: Vec<_> = sizes.iter().map(usize::to_string).collect();
-        f.pad(&format!("{}:{}", self.algorithm(), sizes.join("x")))
+        let rank = if let Self::Separable { rank, .. } = self { format!(":{rank}") } else { String::new() };
+        f.pad(&format!("{}:{}{rank}", self.algorithm(), sizes.join("x")))
     }
 }
 
@@ -151,18 +164,23 @@ impl FromStr for Recipe {
         let algorithm: Algorithm = name.parse().map_err(|e| Error::parse(text, e))?;
         // `parse` alone would accept a sign.
         let size = |s: &str| s.parse().ok().filter(|&n| n > 0 && s.starts_with(|c: char| c.is_ascii_digit()));
+        let (sizes, rank) = match sizes.and_then(|sizes| sizes.split_once(':')) {
+            Some((sizes, rank)) => (Some(sizes), Some(rank)),
+            None => (sizes, None),
+        };
         let sizes: Vec<usize> = sizes
             .map_or_else(|| Some(Vec::new()), |sizes| sizes.split('x').map(size).collect())
             .ok_or_else(|| Error::parse(text, "the sizes are not positive numbers joined by 'x'"))?;
-        match (algorithm, sizes.as_slice()) {
-            (Algorithm::Reference, []) => Ok(Self::Reference),
-            (Algorithm::Direct, [_, ..]) => Ok(Self::Direct { tile: sizes }),
-            (Algorithm::Im2col, &[block]) => Ok(Self::Im2col { block }),
-            (Algorithm::Fft, [_, ..]) => Ok(Self::Fft { transform: sizes }),
-            (Algorithm::Winograd, [_, ..]) => Ok(Self::Winograd { tile: sizes }),
+        match (algorithm, sizes.as_slice(), rank.map(size)) {
+            (Algorithm::Reference, [], None) => Ok(Self::Reference),
+            (Algorithm::Direct, [_, ..], None) => Ok(Self::Direct { tile: sizes }),
+            (Algorithm::Im2col, &[block], None) => Ok(Self::Im2col { block }),
+            (Algorithm::Fft, [_, ..], None) => Ok(Self::Fft { transform: sizes }),
+            (Algorithm::Winograd, [_, ..], None) => Ok(Self::Winograd { tile: sizes }),
+            (Algorithm::Separable, [_, ..], Some(Some(rank))) => Ok(Self::Separable { tile: sizes, rank }),
             _ => Err(Error::parse(
                 text,
-                "a recipe is reference, direct:TILE, im2col:BLOCK, fft:TRANSFORM or winograd:TILE",
+                "a recipe is reference, direct:TILE, im2col:BLOCK, fft:TRANSFORM, winograd:TILE or separable:TILE:RANK",
             )),
         }
     }
@@ -174,14 +192,28 @@ mod tests {
 
     #[test]
     fn a_recipe_is_read_as_it_is_written() {
-        for text in ["reference", "direct:8x4", "im2col:960", "fft:256x3x5", "winograd:4x6"] {
+        for text in ["reference", "direct:8x4", "im2col:960", "fft:256x3x5", "winograd:4x6", "separable:64x512:2"] {
             assert_eq!(text.parse::<Recipe>().expect(text).to_string(), text);
         }
     }
 
     #[test]
     fn a_recipe_with_sizes_missing_is_refused() {
-        for text in ["fft:3x", "fft:xx3", "fft:x", "fft:", "fft", "fft:0", "fft:+3", "fft:3x-1", "reference:", "auto"] {
+        for text in [
+            "fft:3x",
+            "fft:xx3",
+            "fft:x",
+            "fft:",
+            "fft",
+            "fft:0",
+            "fft:+3",
+            "fft:3x-1",
+            "reference:",
+            "auto",
+            "fft:3:2",
+            "separable:8x8",
+            "separable:8x8:0",
+        ] {
             assert!(text.parse::<Recipe>().is_err(), "{text}");
         }
     }

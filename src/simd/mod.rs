@@ -102,7 +102,7 @@ impl Isa {
 
     /// All that the machine has.
     #[cfg(test)]
-    fn all() -> Vec<Self> {
+    pub(crate) fn all() -> Vec<Self> {
         let mut all = vec![Self::Portable];
         #[cfg(target_arch = "x86_64")]
         {

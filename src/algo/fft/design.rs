@@ -5,6 +5,7 @@ use super::{forward, weight};
 use crate::algo::cost::near;
 use crate::algo::{Costs, Estimate, Needs};
 use crate::problem::{Pass, Problem};
+use crate::simd::Caches;
 use crate::transform::{Samples, good_size, unit};
 
 /// Bytes of transformed kernels beyond which a design is refused.
@@ -132,13 +133,14 @@ fn seconds(costs: &Costs, problem: &Problem, transform: &[usize]) -> Result<f64,
     // Complex numbers of a block.
     let block = g.block() as f64 / 2.0;
     let spectrum = block * (2 * part) as f64;
-    // A block is not alone: its product and the kernel's spectrum are there too.
-    let column = if near(2.0 * spectrum) { costs.fft_column } else { costs.fft_far };
-    let mut one = costs.fft_transform;
+    // Every axis goes through the block once. It is not alone: its product and the kernel's spectrum are there too.
+    let far = if near(2.0 * spectrum) { 0.0 } else { costs.fft_far };
+    let beyond = (2.0 * spectrum - 0.5 * Caches::detect().last as f64).max(0.0) * costs.stream;
+    let mut one = costs.fft_transform + transform.len() as f64 * (block * (costs.fft_pass + far) + beyond);
     for (a, &n) in transform.iter().enumerate() {
         let last = a + 1 == transform.len();
         let n = n as f64 * if last { complex } else { 1.0 };
-        one += 5.0 * block * n.log2() * if last { costs.fft_row } else { column };
+        one += 5.0 * block * n.log2() * if last { costs.fft_row } else { costs.fft_column };
     }
     let gather = g.samples() as f64 * costs.fft_copy / complex.max(0.5) * 0.5;
     let tiles = g.axes().iter().fold(g.batch as f64, |n, a| n * a.tiles() as f64);

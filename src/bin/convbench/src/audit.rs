@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::bench::{Call, Choice, Measurement, Outcome, Report, Settings, bench};
 use crate::draw::Drawn;
 use crate::failure::Failure;
-use crate::machine::{self, Constants, Machine};
+use crate::machine::{self, Clock, Constants, Machine};
 use crate::sample::{Kind, Operands, Sample, for_element};
 use crate::suite::{Item, Problems};
 use crate::table;
@@ -110,6 +110,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         budget: args.machine.budget(0.1),
         call: Call::Reused,
         check: false,
+        clock: if args.machine.threads() == 1 { Clock::Thread } else { Clock::Wall },
         costs: &costs,
     };
     let mut audit =

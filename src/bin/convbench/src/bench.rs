@@ -9,11 +9,14 @@ use faltung::{
     Algorithm, Candidate, Costs, Error, Explanation, Pass, Plan, Planner, Problem, Recipe, Threads, Workspace,
 };
 
+use crate::machine::Clock;
 use crate::oracle::{Effort, Expected};
 use crate::sample::{Operands, Sample, array_bytes, check_memory, number, zeros};
 
 /// A call slower than this, in seconds, is timed once.
 const ONCE: f64 = 6.0;
+/// A call longer than this, in seconds, is timed by the thread's clock where that is asked for.
+const SHORT: f64 = 1e-4;
 /// The definition is not raced on problems of more floating-point operations: it would take longer than all the others.
 const REFERENCE_FLOPS: f64 = 1e8;
 /// An algorithm that is predicted to take so many times as long as the best, and longer than [`PATIENCE`], is left out.
@@ -74,6 +77,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) call: Call,
     /// Whether the results are compared with the definition's.
     pub(crate) check: bool,
+    /// What calls are timed by: the thread's clock only where they use one thread.
+    pub(crate) clock: Clock,
     /// What predictions are made of.
     pub(crate) costs: &'a Costs,
 }
@@ -251,10 +256,10 @@ fn measure<T: Sample>(
     }
 
     let times = match settings.call {
-        Call::Reused | Call::Prepared => timed(warm, settings.budget, || run(black_box(&mut result)))?,
+        Call::Reused | Call::Prepared => timed(warm, settings, || run(black_box(&mut result)))?,
         Call::Fresh => {
             drop(result);
-            timed(warm, settings.budget, || {
+            timed(warm, settings, || {
                 let plan = match choice {
                     Choice::Recipe(recipe) => planner.plan_with::<T>(problem, recipe)?,
                     _ => planner.plan::<T>(problem)?,
@@ -279,15 +284,17 @@ fn measure<T: Sample>(
 
 /// The sorted times of calls repeated until the budget is spent, three at least; `warm` alone where that took too long
 /// to be repeated.
-fn timed(warm: f64, budget: f64, mut call: impl FnMut() -> Result<(), Error>) -> Result<Vec<f64>, Error> {
+fn timed(warm: f64, settings: Settings<'_>, mut call: impl FnMut() -> Result<(), Error>) -> Result<Vec<f64>, Error> {
     if warm > ONCE {
         return Ok(vec![warm]);
     }
+    // What takes little is seldom interrupted, and asking for the thread's time would count.
+    let clock = if warm > SHORT { settings.clock } else { Clock::Wall };
     let (mut times, begun) = (Vec::new(), Instant::now());
-    while times.len() < 3 || begun.elapsed().as_secs_f64() < budget {
-        let start = Instant::now();
+    while times.len() < 3 || begun.elapsed().as_secs_f64() < settings.budget {
+        let start = clock.now();
         call()?;
-        times.push(start.elapsed().as_secs_f64());
+        times.push(clock.now() - start);
     }
     times.sort_by(f64::total_cmp);
     Ok(times)
@@ -307,8 +314,12 @@ mod tests {
 
     #[test]
     fn a_slow_call_is_timed_once_and_a_quick_one_three_times() {
-        assert_eq!(timed(10.0, 1.0, || panic!("called again")).unwrap(), [10.0]);
-        assert_eq!(timed(0.0, 0.0, || Ok(())).unwrap().len(), 3);
+        let costs = Costs::default();
+        let settings =
+            Settings { threads: 1, budget: 0.0, call: Call::Reused, check: false, clock: Clock::Thread, costs: &costs };
+        assert_eq!(timed(10.0, settings, || panic!("called again")).unwrap(), [10.0]);
+        assert_eq!(timed(0.0, settings, || Ok(())).unwrap().len(), 3);
+        assert_eq!(timed(0.1, settings, || Ok(())).unwrap().len(), 3);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::bench::{Call, Choice, Outcome, Settings, bench};
 use crate::draw::Drawn;
 use crate::failure::Failure;
 use crate::fit::{Observation, Quality, fit};
-use crate::machine::{self, Constants};
+use crate::machine::{self, Clock, Constants};
 use crate::sample::{Kind, Operands, Sample, for_element};
 use crate::suite::{Item, Problems};
 use crate::table::{BOLD, DIM, paint};
@@ -141,7 +141,8 @@ fn measured(args: &Args, costs: &Costs) -> Result<Vec<Observation>, Failure> {
     let own = args.problems.is_empty() && drawn.is_empty();
     let texts: Vec<String> = if own { PROBLEMS.iter().map(ToString::to_string).collect() } else { drawn };
     let within = args.within.unwrap_or(if own { 45.0 } else { f64::INFINITY });
-    let settings = Settings { threads: 1, budget: args.budget, call: Call::Reused, check: false, costs };
+    let settings =
+        Settings { threads: 1, budget: args.budget, call: Call::Reused, check: false, clock: Clock::Thread, costs };
     let (progress, begun) = (machine::progress(Some(texts.len())), Instant::now());
     let mut observations = Vec::new();
     machine::pool(1)?.install(|| {

@@ -7,7 +7,7 @@ use faltung::{Error, Explanation, Planner, Problem};
 
 use crate::bench::{Call, Choice, Outcome, Settings, bench};
 use crate::failure::Failure;
-use crate::machine::{self, Constants};
+use crate::machine::{self, Clock, Constants};
 use crate::sample::{Kind, Operands, Sample, for_element};
 
 /// Prints every algorithm with its predicted cost, workspace and error bound, the one chosen, and why not each other.
@@ -36,7 +36,14 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let mut explanation = Planner::new().with_costs(costs.clone()).explain(&problem).map_err(usage)?;
     if args.measure {
         let threads = args.threads.map_or(1, NonZeroUsize::get);
-        let settings = Settings { threads, budget: args.budget, call: Call::Reused, check: false, costs: &costs };
+        let settings = Settings {
+            threads,
+            budget: args.budget,
+            call: Call::Reused,
+            check: false,
+            clock: Clock::Wall,
+            costs: &costs,
+        };
         let measured = |explanation: &mut Explanation| for_element!(problem, measure(explanation, settings));
         machine::pool(threads)?.install(|| measured(&mut explanation)).map_err(usage)?;
     }

@@ -3,6 +3,8 @@
 use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::time::Instant;
 
 use faltung::Costs;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -18,6 +20,35 @@ pub(crate) struct Machine {
     /// Seconds that each algorithm's calls are repeated for
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
     budget: Option<f64>,
+}
+
+/// What time is taken by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Clock {
+    /// The time that passes.
+    Wall,
+    /// That in which the calling thread runs, where the system tells: others on the machine do not count. Asking takes a
+    /// part of a microsecond.
+    Thread,
+}
+
+impl Clock {
+    /// Seconds since some time.
+    pub(crate) fn now(self) -> f64 {
+        static BEGUN: OnceLock<Instant> = OnceLock::new();
+        let wall = || BEGUN.get_or_init(Instant::now).elapsed().as_secs_f64();
+        #[cfg(unix)]
+        let thread = || {
+            let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+            time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+        };
+        #[cfg(not(unix))]
+        let thread = wall;
+        match self {
+            Self::Wall => wall(),
+            Self::Thread => thread(),
+        }
+    }
 }
 
 /// The argument that says what predictions are made of.

@@ -10,7 +10,7 @@ use faltung::{Boundary, Element, Error, Mode, Problem};
 use crate::bench::{Call, Choice, Settings, bench};
 use crate::data::{self, Data};
 use crate::failure::Failure;
-use crate::machine::{self, Constants, Machine};
+use crate::machine::{self, Clock, Constants, Machine};
 use crate::sample::{Kind, Operands, Random, number};
 use crate::table;
 
@@ -50,6 +50,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         budget: args.machine.budget(0.4),
         call: Call::Reused,
         check: true,
+        clock: Clock::Wall,
         costs: &costs,
     };
     let begun = Instant::now();

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::bench::{Call, Choice, Measurement, Outcome, Report, Settings, bench};
 use crate::failure::Failure;
-use crate::machine::{self, Constants, Machine};
+use crate::machine::{self, Clock, Constants, Machine};
 use crate::sample::{Kind, Operands, Sample, for_element};
 use crate::suite::{Item, Problems};
 use crate::table;
@@ -94,6 +94,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             _ => Call::Reused,
         },
         check: args.check,
+        clock: Clock::Wall,
         costs: &costs,
     };
     machine::pool(settings.threads)?.install(|| {

@@ -185,6 +185,47 @@ fn nothing_is_coloured_where_no_terminal_is() {
 }
 
 #[test]
+fn what_is_calibrated_is_what_is_predicted_by() {
+    let folder = std::env::temp_dir().join(format!("convbench-costs-{}", std::process::id()));
+    let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
+    let (costs, runs) = (path("new/costs"), path("runs"));
+    let output = run(&["calibrate", "--budget", "0", "--within", "0", "--output", &costs, "--keep", &runs]);
+    let text = stdout(&output);
+    assert!(output.status.success(), "{output:?}");
+    assert!(text.contains("slide_fma") && text.contains("before") && text.contains("after"), "{text}");
+    let written = std::fs::read_to_string(&costs).expect("the costs are there");
+    let mut fitted: faltung::Costs = written.parse().expect("they are costs");
+    // The runs that were kept give the same.
+    let again = path("again");
+    assert!(run(&["calibrate", "--from", &runs, "--output", &again]).status.success());
+    assert_eq!(std::fs::read_to_string(&again).expect("the costs are there"), written);
+    assert_eq!(std::fs::read_dir(&folder).expect("the folder is there").count(), 3);
+
+    // A machine that slides a hundred times slower.
+    fitted.slide_fma *= 100.0;
+    fitted.slide_load *= 100.0;
+    std::fs::write(&costs, fitted.to_string()).expect("the file can be written");
+    let problem = "512x512*5x5:same";
+    let plain = stdout(&run(&["explain", problem]));
+    for slow in [
+        run(&["explain", problem, "--costs", &costs]),
+        convbench().args(["explain", problem]).env("FALTUNG_COSTS", &costs).output().expect("convbench starts"),
+    ] {
+        let slow = stdout(&slow);
+        assert!(plain.contains("* direct") && !slow.contains("* direct"), "{plain}{slow}");
+    }
+    // Costs that are none.
+    std::fs::write(&costs, written.replace("slide_fma", "slide_mad")).expect("the file can be written");
+    for args in [&["explain", problem, "--costs", &costs][..], &["run", problem, "--costs", "no/such/file"]] {
+        let output = run(args);
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(message.contains("slide_mad") || message.contains("no/such/file"), "{message}");
+    }
+    std::fs::remove_dir_all(&folder).expect("the folder is there");
+}
+
+#[test]
 fn an_audit_tells_how_far_auto_is_from_the_fastest() {
     let quick = ["audit", "--json", "--budget", "0", "--threads", "1"];
     let output = run(&[&quick[..], &["200*9:same", "--layers", "1", "--fields", "1", "--seed", "3"]].concat());
