@@ -35,6 +35,8 @@ macro_rules! dispatch {
 
 mod caches;
 pub(crate) mod fourier;
+#[cfg(test)]
+pub(crate) mod guarded;
 mod interleave;
 mod leaves;
 mod memory;
@@ -102,7 +104,7 @@ impl Isa {
 
     /// All that the machine has.
     #[cfg(test)]
-    fn all() -> Vec<Self> {
+    pub(crate) fn all() -> Vec<Self> {
         let mut all = vec![Self::Portable];
         #[cfg(target_arch = "x86_64")]
         {
