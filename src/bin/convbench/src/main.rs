@@ -5,6 +5,7 @@ mod bench;
 mod builtin;
 mod data;
 mod draw;
+mod errors;
 mod explain;
 mod failure;
 mod machine;
@@ -46,6 +47,7 @@ enum Command {
     Verify(verify::Args),
     Explain(explain::Args),
     Audit(audit::Args),
+    Errors(errors::Args),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Some(Command::Verify(args)) => verify::run(args),
         Some(Command::Explain(args)) => explain::run(args),
         Some(Command::Audit(args)) => audit::run(args),
+        Some(Command::Errors(args)) => errors::run(args),
     };
     let (message, status) = match ended {
         Ok(()) => return ExitCode::SUCCESS,
