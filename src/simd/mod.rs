@@ -35,6 +35,8 @@ macro_rules! dispatch {
 
 mod caches;
 pub(crate) mod fourier;
+#[cfg(test)]
+pub(crate) mod guarded;
 mod interleave;
 mod leaves;
 mod memory;
