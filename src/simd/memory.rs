@@ -42,6 +42,16 @@ pub(super) fn prefetch_line(address: *const u8) {
     let _ = address;
 }
 
+/// Makes what has been [streamed](super::vector::Vector::stream) visible to other threads before anything that is
+/// written later.
+pub(super) fn fence() {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the instruction is part of the baseline.
+    unsafe {
+        core::arch::x86_64::_mm_sfence();
+    }
+}
+
 /// The elements of `T` in some lines: all of them, the last line's tail included.
 pub(crate) fn elements<T: bytemuck::Pod>(lines: &[Line]) -> &[T] {
     bytemuck::cast_slice(lines)

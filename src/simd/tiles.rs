@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::Line;
+use super::memory::{Line, fence};
 use crate::view::{MAX_AXES, ViewMut, advance};
 
 /// The threads of one run, each with scratch of its own.
@@ -36,7 +36,7 @@ impl<'a> Workers<'a> {
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 if index >= total {
-                    return;
+                    return fence();
                 }
                 // SAFETY: the counter hands every index out once, so no box is taken twice.
                 work(unsafe { tiles.tile(index) }, scratch);
