@@ -7,7 +7,7 @@ use super::gather::{Source, Span};
 use super::lower::{Phase, PhaseAxis};
 use crate::element::Element;
 use crate::problem::MAX_RANK;
-use crate::simd::Isa;
+use crate::simd::{Ahead, Isa};
 use crate::view::advance;
 
 /// One axis of a phase's block.
@@ -107,5 +107,25 @@ impl Block {
             source.copy(isa, at, &spans[..rank], (&mut blocks[from..], self.channel), hold_outside);
             advance(&mut residue[..rank], &counts[..rank]);
         }
+    }
+    /// What [`gather`](Self::gather) will read, to be asked for.
+    pub(super) fn ahead<'a, T: Element>(
+        &self,
+        source: &Source<'a, T>,
+        phase: &Phase,
+        at: (usize, usize, usize),
+        [start, count]: [&[usize]; 2],
+    ) -> Ahead<'a, T> {
+        let spans: [Span; MAX_RANK] = std::array::from_fn(|a| match self.axes.get(a) {
+            None => Span::default(),
+            Some(b) => {
+                let (step, first) = (phase[a].step, b.residues.first().copied().unwrap_or(0));
+                let start = (start[a] as isize + b.low) * step as isize + first;
+                // The samples of several residues are all that there are.
+                let every = if b.residues.len() > 1 { step } else { 1 };
+                Span { start, step: step / every, count: (count[a] + b.extra) * every, pitch: 1 }
+            }
+        });
+        source.ahead(at, &spans[..phase.len()])
     }
 }

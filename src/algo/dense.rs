@@ -18,7 +18,7 @@ use super::panels::{Matrix, rows, width};
 use super::{Call, Execute, Needs, Second};
 use crate::element::Element;
 use crate::problem::{Pass, Problem};
-use crate::simd::{self, Isa, Line, Offsets, Plane, Product, Workers};
+use crate::simd::{self, Ahead, Isa, Line, Offsets, Plane, Product, Workers};
 use crate::view::{View, ViewMut};
 
 /// Terms that are summed at once: a panel of columns with a panel of rows stays in the first cache.
@@ -236,6 +236,8 @@ impl<T: Element> Execute<T> for Dense {
                             },
                             add: from > 0,
                             joined: false,
+                            large: false,
+                            ahead: Ahead::nothing(),
                         },
                     );
                 }

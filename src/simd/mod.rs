@@ -33,6 +33,7 @@ macro_rules! dispatch {
     }};
 }
 
+mod ahead;
 mod caches;
 pub(crate) mod fourier;
 mod interleave;
@@ -47,6 +48,7 @@ mod vector;
 mod vectorised;
 mod winograd;
 
+pub(crate) use ahead::Ahead;
 pub(crate) use caches::Caches;
 pub(crate) use interleave::Interleave;
 pub use leaves::Kernels;

@@ -1,5 +1,7 @@
 //! What the leaves ask of a register.
 
+use super::Line;
+
 /// A register of lanes of one element type.
 ///
 /// Every method is `inline(always)`, so that it is compiled for the instruction set of the entry point that it ends up
@@ -15,6 +17,8 @@ pub(super) trait Vector: Copy {
     type Weight: Copy;
     /// Lanes in the register.
     const LANES: usize;
+    /// Whether a register is a whole cache line.
+    const LINE: bool = Self::LANES * size_of::<Self::Lane>() == Line::BYTES;
 
     unsafe fn zero() -> Self;
     unsafe fn load(from: *const Self::Lane) -> Self;

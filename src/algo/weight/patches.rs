@@ -5,7 +5,7 @@
 //! them, its columns are the channels alone: a block of the input is packed once, with the margin that the taps reach,
 //! and every tap reads it at an offset. With few channels, the columns are the patches themselves.
 
-use super::{Boxes, in_parts};
+use super::{Boxes, OutputBox, in_parts};
 use crate::algo::cost::{Estimate, running_sum_error};
 use crate::algo::direct::{PhaseBlock, slower};
 use crate::algo::gather::{Source, Span, dense_pitches};
@@ -15,7 +15,7 @@ use crate::algo::panels::{rows, width};
 use crate::algo::{Call, Execute, Needs};
 use crate::element::Element;
 use crate::problem::{MAX_RANK, Pass, Problem};
-use crate::simd::{self, Interleave, Isa, Line, Offsets, Plane, Product, Workers};
+use crate::simd::{self, Ahead, Interleave, Isa, Line, Offsets, Plane, Product, Workers};
 use crate::view::{View, advance};
 
 /// Pixels of a box that the design aims at.
@@ -247,6 +247,26 @@ impl WeightPatches {
         })
     }
 
+    /// What a box reads of the gradient from an output channel on, and of the input from an input channel on.
+    fn ahead<'a, T: Element>(
+        &self,
+        input: &Source<'a, T>,
+        gradient: &Source<'a, T>,
+        [outer, inner]: [usize; 2],
+        at: &OutputBox,
+    ) -> [Ahead<'a, T>; 2] {
+        let rank = self.problem.rank();
+        let gradient = gradient.ahead((at.n, outer, self.outer), &self.spans(&at.start, &at.count, None)[..rank]);
+        let from = (at.n, inner, self.inner);
+        let input = match &self.columns {
+            Columns::Shifted { phase, block } => {
+                block.block.ahead(input, phase, from, [&at.start[..rank], &at.count[..rank]])
+            }
+            Columns::Patches => input.ahead(from, &self.spans(&at.start, &at.count, Some(&[0; MAX_RANK]))[..rank]),
+        };
+        [gradient, input]
+    }
+
     fn tile<T: Element>(
         &self,
         input: &Source<'_, T>,
@@ -332,11 +352,25 @@ impl WeightPatches {
                 conjugate(&mut gathered[..present * length], !p.conjugate);
                 interleave(*isa, panel, *width, present, gathered, length);
             }
+            // The next box is asked for meanwhile: of the calls, as many for the gradient as it has of the channels.
+            let boxes = self.boxes.part(part);
+            let [gradients_ahead, inputs_ahead] = match index + 1 < boxes.end {
+                true => self.ahead(input, gradient, [outer, first], &self.boxes.get(index + 1)),
+                false => [Ahead::nothing(); 2],
+            };
+            let calls = columns.div_ceil(*width) * channels.div_ceil(*rows) * shifts.len();
+            let of_gradient = calls * self.outer / (self.outer + self.inner);
+            let mut done = 0;
             for column in (0..columns).step_by(*width) {
                 let used = (columns - column).min(*width);
                 let panel = &inputs[column * positions..][..length * width];
                 for m in (0..channels).step_by(*rows) {
                     for (t, &shift) in shifts.iter().enumerate() {
+                        let ahead = match done < of_gradient {
+                            true => gradients_ahead.part(done, of_gradient),
+                            false => inputs_ahead.part(done - of_gradient, calls - of_gradient),
+                        };
+                        done += 1;
                         T::product(
                             *isa,
                             Product {
@@ -350,6 +384,8 @@ impl WeightPatches {
                                 out: Plane::of(&mut sums[m * pitch + t * padded + column..], pitch, *rows, used).into(),
                                 add: true,
                                 joined: false,
+                                large: false,
+                                ahead,
                             },
                         );
                     }
