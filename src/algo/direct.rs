@@ -35,7 +35,7 @@ const SCATTERED: usize = 8;
 const BLOCK_BYTES: usize = 448 << 10;
 
 /// Results and the zeros between them for each result, at the most, that are put together before they are written.
-const MOST_SPREAD: usize = 16;
+const MOST_SPREAD: usize = 4;
 
 /// Seconds a floating-point operation, by the rows of a tile, of single precision in 16 lanes.
 const SECONDS_A_FLOP: [(usize, f64); 3] = [(8, 4.2e-12), (4, 5e-12), (2, 6.5e-12)];
@@ -150,15 +150,42 @@ fn lies(phase: &Phase, tile: &[usize], source: &[usize], bytes: usize, channels:
 
 impl PhaseBlock {
     pub(super) fn new(phase: &Phase, tile: &[usize], inner: usize, packed: usize) -> Result<Self, String> {
-        let block = Block::new(phase, tile, inner)?;
+        Self::of(phase, Block::new(phase, tile, inner)?, inner, packed)
+    }
+
+    fn of(phase: &Phase, block: Block, inner: usize, packed: usize) -> Result<Self, String> {
         let taps = each_tap(phase, |taps| block.place(phase, taps.iter().map(|t| t.offset)));
         let offsets = (0..inner).flat_map(|c| taps.iter().map(move |t| c * block.channel + t)).collect();
         Ok(Self { offsets: Offsets::new(offsets), lying: None, packed, block })
     }
 
+    /// With a copy of the rows for every tap of the last axis, each no longer than the results': such rows leave no gaps
+    /// between them. Where the result's rows leave none either, that is worth it if more is saved of the sums for `outer`
+    /// channels than is copied.
+    fn without_gaps(self, phase: &Phase, [inner, outer]: [usize; 2], lanes: usize) -> Result<Self, String> {
+        let (rank, tile) = (phase.len(), &self.block.tile);
+        let last = &phase[rank - 1];
+        if rank < 2 || last.taps.len() < 2 || last.every > 1 || tile[rank - 1] < last.count {
+            return Ok(self);
+        }
+        let runs = self.runs(tile, lanes);
+        let (registers, rows) = (runs.columns / lanes, tile[rank - 2]);
+        let dense = (rows * tile[rank - 1]).div_ceil(lanes);
+        let widened = Block::without_gaps(phase, tile, inner)?;
+        // Of a register: a multiply-add for each term; to part it, and to copy it.
+        let saved = runs.count * registers.saturating_sub(dense) * self.offsets.len() * outer;
+        let parted = if runs.joined { runs.count * rows * outer * PARTED } else { 0 };
+        let copied = widened.channel.saturating_sub(self.block.channel) * inner / lanes * PARTED;
+        if registers <= dense || saved + parted <= copied {
+            Ok(self)
+        } else {
+            Self::of(phase, widened, inner, self.packed)
+        }
+    }
+
     /// With the offsets in a dense source, if it [lies](lies) well.
     fn of_source<T: Element>(mut self, phase: &Phase, source: &[usize], inner: usize) -> Self {
-        if lies(phase, &self.block.tile, source, size_of::<T>(), inner) {
+        if self.block.leaves_gaps() && lies(phase, &self.block.tile, source, size_of::<T>(), inner) {
             let (apart, taps) = (source.iter().product::<usize>(), self.offsets.len() / inner);
             let offsets = (0..inner).flat_map(|c| self.offsets.as_slice()[..taps].iter().map(move |t| c * apart + t));
             self.lying = Some(Offsets::new(offsets.collect()));
@@ -196,6 +223,7 @@ impl Direct {
         let (mut packed, mut block) = (0usize, 0usize);
         for phase in &lowered.phases {
             let made = PhaseBlock::new(phase, tile, lowered.inner, packed)?;
+            let made = made.without_gaps(phase, [lowered.inner, lowered.outer], T::lanes(isa))?;
             let made = made.of_source::<T>(phase, &sources(problem), lowered.inner);
             packed = packed.saturating_add(packed_len(&lowered, made.offsets.len(), rows).next_multiple_of(64));
             block = block.max(made.block.channel * lowered.inner);
@@ -216,7 +244,7 @@ impl Direct {
             shared: 0,
             worker: Line::holding::<T>(block.saturating_add(lanes))
                 + Line::holding::<T>(rows * CHUNK)
-                + Line::holding::<T>(spread),
+                + Line::holding::<T>(rows * spread),
         };
         Ok(Self { lowered, isa, rows, channels, phases, large, spread, needs })
     }
@@ -424,7 +452,7 @@ impl Direct {
         let lanes = T::lanes(*isa);
         let block = simd::split::<T>(&mut scratch, made.block.channel * lowered.inner + lanes);
         let sums = simd::split::<T>(&mut scratch, rows * CHUNK);
-        let lines = simd::split::<T>(&mut scratch, self.spread);
+        let lines = simd::split::<T>(&mut scratch, rows * self.spread);
         let (n, channel) = (tile.start()[0], tile.start()[1]);
         let (group, first) = (channel / lowered.outer, channel % lowered.outer);
         let (mut start, mut count, mut next) = ([0; MAX_RANK], [1; MAX_RANK], None);
@@ -456,7 +484,9 @@ impl Direct {
                 let most = if large { LARGE_DEPTH } else { DEPTH };
                 let some = if written { (most * lowered.inner / terms).max(1) } else { lowered.inner };
                 let channels = lowered.inner.min(some);
-                let chunk = (BLOCK_BYTES / 2 / size_of::<T>() / channels / 48 * 48).clamp(48, CHUNK);
+                // What is copied from a run besides is asked for by nobody.
+                let bytes = if written { BLOCK_BYTES / 2 } else { BLOCK_BYTES };
+                let chunk = (bytes / size_of::<T>() / channels / lanes * lanes).clamp(48, CHUNK);
                 let next = next.and_then(|(at, start)| made.in_place(source, at, &start[..rank], count));
                 (lying, offsets, chunk, channels * terms / lowered.inner, Err(next.map(|(samples, _)| samples)))
             }
@@ -465,7 +495,8 @@ impl Direct {
                 made.block.gather(*isa, source, phase, at(here), [&start[..rank], count], block, false);
                 let ahead =
                     next.map(|(then, start)| made.block.ahead(source, phase, at(then), [&start[..rank], count]));
-                (&*block, &made.offsets, CHUNK, terms, Ok(ahead.unwrap_or_else(Ahead::nothing)))
+                let columns = BLOCK_BYTES / 2 / size_of::<T>() / lowered.inner / lanes * lanes;
+                (&*block, &made.offsets, columns.clamp(96, CHUNK), terms, Ok(ahead.unwrap_or_else(Ahead::nothing)))
             }
         };
         // The axes outside a plane, and its rows.
@@ -484,7 +515,7 @@ impl Direct {
         // Whole rows at once where they fit, a part of one where they do not.
         let most = if wide <= chunk { (chunk / pitch).clamp(1, height) } else { 1 };
         let rows_at_once = if joined { high(height, most, pitch, lanes) } else { most };
-        let chunk = even(wide, chunk, 48);
+        let chunk = even(wide, chunk, lanes);
         let planes: usize = count[..outer].iter().product();
         // Every call of the leaf asks for its part of what follows.
         let calls = channels.div_ceil(*rows) * if written && !joined { terms.div_ceil(depth) } else { 1 };
@@ -589,23 +620,35 @@ impl Direct {
         };
         let (y, height, first, down) = cut(rank.checked_sub(2), rows);
         let (x, width, begin, right) = cut(Some(rank - 1), columns);
-        let lines = &mut lines[..height * width];
-        lines.fill(T::default());
+        if channel == 0 {
+            // The zeros stay where they are for all channels.
+            lines.fill(T::default());
+        }
         let mut at = [0; MAX_AXES];
         if rank > 1 {
             at[rank] = y;
         }
         at[1 + rank] = x;
-        for m in 0..channels {
-            for (row, sums) in sums[m * CHUNK..].chunks(pitch).take(rows[1]).enumerate() {
+        // All channels first: what has just been written element by element cannot be read by the register yet.
+        for (sums, lines) in sums.chunks(CHUNK).zip(lines.chunks_mut(self.spread)).take(channels) {
+            for (row, sums) in sums.chunks(pitch).take(rows[1]).enumerate() {
                 let line = &mut lines[(first + row * down) * width + begin..][..(columns[1] - 1) * right + 1];
-                line.iter_mut().step_by(right).zip(sums).for_each(|(y, &sum)| *y = sum);
+                if right == 2 {
+                    // A step that the compiler knows.
+                    let (pairs, last) = line.as_chunks_mut::<2>();
+                    pairs.iter_mut().zip(sums).for_each(|(pair, &sum)| *pair = [sum, T::default()]);
+                    last.iter_mut().for_each(|y| *y = sums[columns[1] - 1]);
+                } else {
+                    line.iter_mut().step_by(right).zip(sums).for_each(|(y, &sum)| *y = sum);
+                }
             }
+        }
+        for (m, lines) in lines.chunks(self.spread).enumerate().take(channels) {
             at[1] = channel + m;
             let at = &at[..2 + rank];
-            let [rows, columns] =
-                if tile.runs(at, 1, height * width).is_some() { [1, height * width] } else { [height, width] };
-            let out = if rows == 1 { tile.runs(at, 1, columns) } else { tile.plane(at, rows, columns) };
+            let run = tile.runs(at, 1, height * width).is_some();
+            let columns = if run { height * width } else { width };
+            let out = if run { tile.runs(at, 1, columns) } else { tile.plane(at, height, columns) };
             if let Some(out) = out {
                 let steps = [0, columns, 1];
                 T::copy_rows(self.isa, Rows { source: lines, steps, out: out.into(), apart: 1, large: self.large });

@@ -690,7 +690,10 @@ mod tests {
                         expected += weights[k * rows + m] * sample;
                     }
                 }
-                assert_eq!(result, expected, "{isa:?} {rows} rows by {width}, {lines} lines, {joined} {large}: {m}, {y}, {x}");
+                assert_eq!(
+                    result, expected,
+                    "{isa:?} {rows} rows by {width}, {lines} lines, {joined} {large}: {m}, {y}, {x}"
+                );
             }
         }
     }
