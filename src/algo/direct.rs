@@ -622,7 +622,7 @@ impl Direct {
         let (x, width, begin, right) = cut(Some(rank - 1), columns);
         if channel == 0 {
             // The zeros stay where they are for all channels.
-            lines.fill(T::default());
+            lines.chunks_mut(self.spread).for_each(|lines| lines[..height * width].fill(T::default()));
         }
         let mut at = [0; MAX_AXES];
         if rank > 1 {

@@ -108,7 +108,7 @@ impl WeightPatches {
         let needs = Needs {
             packed: 0,
             shared: lines(boxes.parts, result),
-            worker: lines(channels, pixels)
+            worker: lines(rows, pixels)
                 + lines(padded, positions)
                 + lines(channels, padded * blocks)
                 + lines(width.max(rows), positions)
@@ -284,7 +284,7 @@ impl WeightPatches {
         };
         let padded = columns.next_multiple_of(*width);
         let pitch = padded * shifts.len();
-        let gradients = simd::split::<T>(&mut scratch, channels * full);
+        let packed = simd::split::<T>(&mut scratch, rows * full);
         let inputs = simd::split::<T>(&mut scratch, padded * positions);
         let sums = simd::split::<T>(&mut scratch, channels * pitch);
         let gathered = simd::split::<T>(&mut scratch, width.max(rows) * positions);
@@ -304,19 +304,6 @@ impl WeightPatches {
             let Some((_, offsets)) = self.offsets.iter().find(|(count, _)| *count == at.count) else { continue };
             let pixels = offsets.len();
             let spans = self.spans(&at.start, &at.count, None);
-            for m in (0..self.outer).step_by(*rows) {
-                let present = (*rows).min(self.outer - m);
-                let panel = &mut gradients[m * full..][..pixels * rows];
-                let run = gradient.run((at.n, outer + m), &spans[..rank]).filter(|_| !T::DTYPE.is_complex());
-                if let Some((from, stride)) = run {
-                    interleave(*isa, panel, *rows, present, &gradient.view.data[from..], stride);
-                } else {
-                    let from = (at.n, outer + m, present);
-                    gradient.copy(*isa, from, &spans[..rank], (&mut *gathered, pixels), false);
-                    conjugate(&mut gathered[..present * pixels], p.conjugate);
-                    interleave(*isa, panel, *rows, present, gathered, pixels);
-                }
-            }
             let length = if matches!(self.columns, Columns::Patches) { pixels } else { *positions };
             for column in (0..columns).step_by(*width) {
                 let present = (*width).min(columns - column);
@@ -361,10 +348,22 @@ impl WeightPatches {
             let calls = columns.div_ceil(*width) * channels.div_ceil(*rows) * shifts.len();
             let of_gradient = calls * self.outer / (self.outer + self.inner);
             let mut done = 0;
-            for column in (0..columns).step_by(*width) {
-                let used = (columns - column).min(*width);
-                let panel = &inputs[column * positions..][..length * width];
-                for m in (0..channels).step_by(*rows) {
+            // A panel of the gradient is packed where the first cache holds it, and used for all columns.
+            for m in (0..self.outer).step_by(*rows) {
+                let present = (*rows).min(self.outer - m);
+                let panel = &mut packed[..pixels * rows];
+                let run = gradient.run((at.n, outer + m), &spans[..rank]).filter(|_| !T::DTYPE.is_complex());
+                if let Some((from, stride)) = run {
+                    interleave(*isa, panel, *rows, present, &gradient.view.data[from..], stride);
+                } else {
+                    let from = (at.n, outer + m, present);
+                    gradient.copy(*isa, from, &spans[..rank], (&mut *gathered, pixels), false);
+                    conjugate(&mut gathered[..present * pixels], p.conjugate);
+                    interleave(*isa, panel, *rows, present, gathered, pixels);
+                }
+                for column in (0..columns).step_by(*width) {
+                    let used = (columns - column).min(*width);
+                    let panel = &inputs[column * positions..][..length * width];
                     for (t, &shift) in shifts.iter().enumerate() {
                         let ahead = match done < of_gradient {
                             true => gradients_ahead.part(done, of_gradient),
@@ -375,7 +374,7 @@ impl WeightPatches {
                             *isa,
                             Product {
                                 rows: *rows,
-                                weights: &gradients[m * full..][..pixels * rows],
+                                weights: &packed[..pixels * rows],
                                 source: &panel[shift * width..],
                                 offsets,
                                 pitch: 0,
