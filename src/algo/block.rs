@@ -8,7 +8,7 @@ use super::gather::{Source, Span};
 use super::lower::{Phase, PhaseAxis};
 use crate::element::Element;
 use crate::problem::MAX_RANK;
-use crate::simd::Isa;
+use crate::simd::{Ahead, Isa};
 use crate::view::advance;
 
 /// One axis of a phase's block.
@@ -33,6 +33,8 @@ pub(super) struct Block {
     pub(super) channel: usize,
     /// Results a tile, an axis.
     pub(super) tile: Vec<usize>,
+    /// Whether every tap of the last axis has rows of its own.
+    copied: bool,
 }
 
 impl BlockAxis {
@@ -50,8 +52,29 @@ impl BlockAxis {
 
 impl Block {
     pub(super) fn new(phase: &Phase, tile: &[usize], inner: usize) -> Result<Self, String> {
+        Self::of(phase, tile, inner, false)
+    }
+
+    /// With rows of its own for every tap of the last axis, as long as the results': they leave no gaps between them.
+    pub(super) fn without_gaps(phase: &Phase, tile: &[usize], inner: usize) -> Result<Self, String> {
+        Self::of(phase, tile, inner, true)
+    }
+
+    /// Whether rows are longer than the results', by what the taps reach.
+    pub(super) fn leaves_gaps(&self) -> bool {
+        !self.copied
+    }
+
+    fn of(phase: &Phase, tile: &[usize], inner: usize, copied: bool) -> Result<Self, String> {
         let tile: Vec<usize> = phase.iter().zip(tile).map(|(a, &n)| n.min(a.count)).collect();
         let mut axes: Vec<BlockAxis> = phase.iter().filter_map(BlockAxis::of).collect();
+        if let (true, Some(last), Some(axis)) = (copied, axes.last_mut(), phase.last()) {
+            // The offsets themselves take the residues' place.
+            last.residues = axis.taps.iter().map(|t| t.offset).collect();
+            last.residues.sort_unstable();
+            last.residues.dedup();
+            (last.low, last.extra) = (0, 0);
+        }
         let mut dense = 1usize;
         let too_large = || "a block of the input would be too large".to_string();
         for (axis, &n) in axes.iter_mut().zip(&tile).rev() {
@@ -63,14 +86,18 @@ impl Block {
         if channel.checked_mul(inner).is_none_or(|n| n > isize::MAX as usize >> 6) {
             return Err(too_large());
         }
-        Ok(Self { axes, dense, channel, tile })
+        Ok(Self { axes, dense, channel, tile, copied })
     }
 
     /// Where the samples of the tap with these offsets, one an axis, lie in a channel's block.
     pub(super) fn place(&self, phase: &Phase, offsets: impl Iterator<Item = isize>) -> usize {
         let (mut residue, mut place) = (0, 0);
-        for ((offset, axis), block) in offsets.zip(phase).zip(&self.axes) {
+        for (a, ((offset, axis), block)) in offsets.zip(phase).zip(&self.axes).enumerate() {
             let step = axis.step as isize;
+            if self.copied && a + 1 == phase.len() {
+                residue = residue * block.residues.len() + block.residues.binary_search(&offset).unwrap_or(0);
+                continue;
+            }
             let r = block.residues.binary_search(&offset.rem_euclid(step)).unwrap_or(0);
             residue = residue * block.residues.len() + r;
             place += (offset.div_euclid(step) - block.low) as usize * block.pitch;
@@ -117,5 +144,28 @@ impl Block {
             source.copy(isa, at, &spans[..rank], (&mut blocks[from..], self.channel), hold_outside);
             advance(&mut residue[..rank], &counts[..rank]);
         }
+    }
+    /// What [`gather`](Self::gather) will read, to be asked for.
+    pub(super) fn ahead<'a, T: Element>(
+        &self,
+        source: &Source<'a, T>,
+        phase: &Phase,
+        at: (usize, usize, usize),
+        [start, count]: [&[usize]; 2],
+    ) -> Ahead<'a, T> {
+        let spans: [Span; MAX_RANK] = std::array::from_fn(|a| match self.axes.get(a) {
+            None => Span::default(),
+            Some(b) => {
+                let (step, first) = (phase[a].step, b.residues.first().copied().unwrap_or(0));
+                let start = (start[a] as isize + b.low) * step as isize + first;
+                // The samples of several residues are all that there are.
+                let reach = b.residues.last().map_or(0, |&last| (last - first) as usize);
+                match reach {
+                    0 => Span { start, step, count: count[a] + b.extra, pitch: 1 },
+                    _ => Span { start, step: 1, count: (count[a] + b.extra - 1) * step + reach + 1, pitch: 1 },
+                }
+            }
+        });
+        source.ahead(at, &spans[..phase.len()])
     }
 }

@@ -21,7 +21,7 @@ use super::panels::{Matrix, rows, seconds_of_product, width};
 use super::{Call, Execute, Needs, Second};
 use crate::element::Element;
 use crate::problem::{Pass, Problem};
-use crate::simd::{self, Caches, Dots, Isa, LaneSums, Line, Offsets, Plane, Product, Workers};
+use crate::simd::{self, Ahead, Caches, Dots, Isa, LaneSums, Line, Offsets, Plane, Product, Workers};
 use crate::view::{View, ViewMut};
 
 /// Terms that are summed at once: a panel of columns with a panel of rows stays in the first cache.
@@ -138,7 +138,9 @@ impl Dense {
         let panel = seconds_of_product::<T>(costs, (this.isa, this.rows), n, terms as f64, passes);
         // What lies between the factors and the registers: panels, or the sums by lanes.
         let moved = match problem.pass {
-            Pass::Forward if this.within => (m * n * T::lanes(this.isa)) as f64 * (terms as f64 / this.run as f64).max(1.0) / 4.0,
+            Pass::Forward if this.within => {
+                (m * n * T::lanes(this.isa)) as f64 * (terms as f64 / this.run as f64).max(1.0) / 4.0
+            }
             Pass::Forward => ((m + n) * terms) as f64,
             _ => (m * terms) as f64 + (n * terms) as f64 / 4.0,
         };
@@ -352,6 +354,8 @@ impl<T: Element> Execute<T> for Dense {
                             },
                             add: from > 0,
                             joined: false,
+                            large: false,
+                            ahead: Ahead::nothing(),
                         },
                     );
                 }

@@ -2,7 +2,7 @@
 
 use crate::element::Element;
 use crate::problem::{Boundary, MAX_RANK};
-use crate::simd::{self, Isa, Plane, Planes, Rows};
+use crate::simd::{self, Ahead, Isa, Plane, Planes, Rows};
 use crate::view::{View, advance};
 
 /// Along one axis: the positions `start`, `start + step`, … of the source, and how far apart they go.
@@ -42,7 +42,7 @@ pub(crate) struct Source<'a, T> {
     pub(crate) boundary: Boundary,
 }
 
-impl<T: Element> Source<'_, T> {
+impl<'a, T: Element> Source<'a, T> {
     /// Whether every sample outside the data is [`outside`](Self::outside).
     pub(crate) fn outside_is_constant(&self) -> bool {
         matches!(self.boundary, Boundary::Zero | Boundary::Constant(_))
@@ -59,6 +59,30 @@ impl<T: Element> Source<'_, T> {
     /// Whether blocks are rows that [`copy_inside`](Self::copy_inside) copies, and nothing else but one constant.
     pub(crate) fn lies_in_rows(&self) -> bool {
         self.outside_is_constant() && self.view.at.strides()[2..].iter().all(|&stride| stride >= 0)
+    }
+
+    /// What a copy of the blocks that `spans` tell will read, to be asked for. On axes before the last two, only the first
+    /// position is.
+    pub(crate) fn ahead(&self, (n, c, channels): (usize, usize, usize), spans: &[Span]) -> Ahead<'a, T> {
+        let (at, rank) = (&self.view.at, spans.len());
+        let (mut from, mut shape) = (at.channel(n, c), [[1, 0]; 2]);
+        for (a, span) in spans.iter().enumerate() {
+            let (low, high) = span.inside(self.view.shape()[2 + a]);
+            if low >= high {
+                return Ahead::nothing();
+            }
+            from += at.step(a, (span.start + (low * span.step) as isize) as usize);
+            if a + 2 >= rank {
+                shape[a + 2 - rank] = [high - low, at.step(a, span.step).unsigned_abs()];
+            }
+        }
+        let [[rows, pitch], [width, apart]] = shape;
+        let Some(data) = usize::try_from(from).ok().and_then(|from| self.view.data.get(from..)) else {
+            return Ahead::nothing();
+        };
+        let (step, width) = (at.strides()[1].unsigned_abs(), width.saturating_mul(apart.max(1)));
+        // Channels that lie side by side share their lines.
+        Ahead::new(data, [if step < width { 1 } else { channels }, rows], [step, pitch], width)
     }
 
     /// Copies the blocks that `spans` tell of so many channels from a batch entry's `c` on, `pitch` apart in the
@@ -145,7 +169,13 @@ impl<T: Element> Source<'_, T> {
             let out = Planes::of(&mut destination[place..], shape, [planes[2], pitch]);
             T::copy_rows(
                 isa,
-                Rows { source: &self.view.data[source..], steps: [planes[1], rows[1], elements[1]], out, apart: 1 },
+                Rows {
+                    source: &self.view.data[source..],
+                    steps: [planes[1], rows[1], elements[1]],
+                    out,
+                    apart: 1,
+                    large: false,
+                },
             );
             advance(&mut index[..outer], &counts[..outer]);
         }
@@ -180,7 +210,13 @@ impl<T: Element> Source<'_, T> {
             let out = Plane::of(&mut destination[to * pitch..], pitch, rows, present);
             T::copy_rows(
                 isa,
-                Rows { source: &self.view.data[from as usize..], steps: [0, stride, 1], out: out.into(), apart: 1 },
+                Rows {
+                    source: &self.view.data[from as usize..],
+                    steps: [0, stride, 1],
+                    out: out.into(),
+                    apart: 1,
+                    large: false,
+                },
             );
             advance(&mut index[..rank - 1], &counts[..rank - 1]);
         }

@@ -11,7 +11,7 @@ use super::panels::{channel_block, each_tap, pack, packed_len, rows, seconds_of_
 use super::{Call, Execute, Needs};
 use crate::element::Element;
 use crate::problem::{MAX_RANK, Problem};
-use crate::simd::{self, Isa, Line, Offsets, Plane, Product, Workers};
+use crate::simd::{self, Ahead, Isa, Line, Offsets, Plane, Product, Workers};
 use crate::view::{MAX_AXES, View, advance};
 
 /// Rows of patches that are packed at once: with the columns of the design's block, half a second cache.
@@ -260,6 +260,8 @@ impl Im2col {
                             out: out.part([channel, at], [present, used]).into(),
                             add: from > 0,
                             joined: false,
+                            large: false,
+                            ahead: Ahead::nothing(),
                         },
                     );
                 }

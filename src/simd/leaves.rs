@@ -13,6 +13,9 @@
 //! rows and columns. Short lines may be computed as one run, from the first one's beginning to the last one's end, of
 //! which the columns between the lines are not written.
 //!
+//! Results that no cache holds are written past the caches where a tile's registers are whole lines; elsewhere their
+//! lines are asked for before the sum.
+//!
 //! In the direct sum the offsets say where tap `i` of input channel `c` finds its samples in a block of the input; in
 //! the matrix product they are multiples of the width of a packed panel. A column costs one load for every `M`
 //! multiply-adds and a weight one broadcast for every `N`.
@@ -32,6 +35,7 @@
 use num_complex::Complex;
 
 use super::Isa;
+use super::ahead::{Ahead, Asking};
 use super::interleave::Interleaved;
 use super::memory::prefetch_line;
 use super::outer::Outers;
@@ -87,6 +91,10 @@ pub struct Product<'a, T> {
     pub(crate) add: bool,
     /// Whether the lines are one run. Then the sums begin with this call.
     pub(crate) joined: bool,
+    /// Whether the results are more than caches hold.
+    pub(crate) large: bool,
+    /// What is asked for meanwhile.
+    pub(crate) ahead: Ahead<'a, T>,
 }
 
 /// The arguments of some dot products; see the [module](self).
@@ -196,23 +204,44 @@ unsafe fn product<V: Vector, const REGISTERS: usize>(call: Product<'_, V::Lane>)
         true => (1, (call.out.count - 1) * call.pitch + width),
         false => (call.out.count, width),
     };
+    let mut asking = call.ahead.asking();
+    let each = asking.left.div_ceil(lines * length.div_ceil(3 * V::LANES));
     for line in 0..lines {
         // SAFETY: `check` has seen that the source holds what every line reads.
         unsafe {
-            product_line::<V, REGISTERS>(&ProductLine {
+            let out = call.out.plane(line);
+            let lead = if call.large && !call.add && !joined { out.lead::<V>() } else { None };
+            let mut part = ProductLine {
                 rows: call.rows,
                 present,
                 weights: call.weights.as_ptr(),
                 source: call.source.as_ptr().add(line * call.pitch),
                 offsets: &call.offsets.values[call.first..][..call.terms],
                 length,
-                out: call.out.plane(line),
+                out,
                 joined: joined.then_some((&call.out, call.pitch)),
                 add: call.add,
-            });
+                fetch: call.large && !call.add,
+                stream: false,
+            };
+            // What precedes the first whole line is no reason to cut all registers in two, but of long lines.
+            if let Some(lead) = lead.filter(|&lead| lead == 0 || length >= LONG * V::LANES) {
+                if lead > 0 {
+                    part.length = lead;
+                    product_line::<V, REGISTERS>(&part, &mut asking, each);
+                    part.out = call.out.plane(line).from(lead);
+                    part.source = part.source.add(lead);
+                    part.length = length - lead;
+                }
+                (part.fetch, part.stream) = (false, true);
+            }
+            product_line::<V, REGISTERS>(&part, &mut asking, each);
         }
     }
 }
+
+/// Registers of a line that one more is little to.
+const LONG: usize = 24;
 
 /// One line of a product, or all of them as one run.
 struct ProductLine<'a, T> {
@@ -228,51 +257,91 @@ struct ProductLine<'a, T> {
     /// All lines, and from one to the next in the run.
     joined: Option<(&'a Planes<'a, T>, usize)>,
     add: bool,
+    /// Whether the lines of the result are asked for before the sum.
+    fetch: bool,
+    /// Whether registers that are whole lines are written past the caches.
+    stream: bool,
 }
 
+/// Where a tile begins: in a row of the result, and of a run over several lines, in which of them and where there.
+#[derive(Clone, Copy)]
+struct Place {
+    at: usize,
+    line: usize,
+    x: usize,
+}
+
+/// What a tile asks for.
+struct Wanted<'a> {
+    asking: &'a mut Asking,
+    lines: usize,
+}
+
+/// Terms between two requests: many at once would wait for one another.
+const PAUSE: usize = 32;
+
+/// With every tile `each` lines are asked for.
+///
 /// # Safety
 /// As [`product`].
 #[inline(always)]
-unsafe fn product_line<V: Vector, const REGISTERS: usize>(call: &ProductLine<'_, V::Lane>) {
+unsafe fn product_line<V: Vector, const REGISTERS: usize>(
+    call: &ProductLine<'_, V::Lane>,
+    asking: &mut Asking,
+    each: usize,
+) {
     let total = call.length.div_ceil(V::LANES);
     let mut done = 0;
+    let mut at = Place { at: 0, line: 0, x: 0 };
     while done < total {
         let left = total - done;
-        let at = done * V::LANES;
+        let wanted = Wanted { asking: &mut *asking, lines: each };
         // SAFETY: each tile begins within the columns that have been checked.
-        done += unsafe {
+        let registers = unsafe {
             match (call.rows, REGISTERS) {
                 // Four registers are two and two: a single one waits for its weights.
-                (8, 32) if left >= 3 && left != 4 => tile::<V, 8, 3>(call, at),
-                (8, _) if left >= 2 => tile::<V, 8, 2>(call, at),
-                (8, _) => tile::<V, 8, 1>(call, at),
-                (4, 32) if left >= 6 => tile::<V, 4, 6>(call, at),
-                (4, _) if left >= 3 => tile::<V, 4, 3>(call, at),
-                (4, _) if left >= 2 => tile::<V, 4, 2>(call, at),
-                (4, _) => tile::<V, 4, 1>(call, at),
-                (2, 32) if left >= 8 => tile::<V, 2, 8>(call, at),
-                (2, _) if left >= 4 => tile::<V, 2, 4>(call, at),
-                (2, _) => tile::<V, 2, 1>(call, at),
-                (_, _) if left >= 8 => tile::<V, 1, 8>(call, at),
-                (_, _) if left >= 4 => tile::<V, 1, 4>(call, at),
-                (_, _) => tile::<V, 1, 1>(call, at),
+                (8, 32) if left >= 3 && left != 4 => tile::<V, 8, 3>(call, at, wanted),
+                (8, _) if left >= 2 => tile::<V, 8, 2>(call, at, wanted),
+                (8, _) => tile::<V, 8, 1>(call, at, wanted),
+                (4, 32) if left >= 6 => tile::<V, 4, 6>(call, at, wanted),
+                (4, _) if left >= 3 => tile::<V, 4, 3>(call, at, wanted),
+                (4, _) if left >= 2 => tile::<V, 4, 2>(call, at, wanted),
+                (4, _) => tile::<V, 4, 1>(call, at, wanted),
+                (2, 32) if left >= 8 => tile::<V, 2, 8>(call, at, wanted),
+                (2, _) if left >= 4 => tile::<V, 2, 4>(call, at, wanted),
+                (2, _) => tile::<V, 2, 1>(call, at, wanted),
+                (_, _) if left >= 8 => tile::<V, 1, 8>(call, at, wanted),
+                (_, _) if left >= 4 => tile::<V, 1, 4>(call, at, wanted),
+                (_, _) => tile::<V, 1, 1>(call, at, wanted),
             }
         };
+        done += registers;
+        at.at = done * V::LANES;
+        if let Some((_, pitch)) = call.joined {
+            at.x += registers * V::LANES;
+            while at.x >= pitch {
+                (at.line, at.x) = (at.line + 1, at.x - pitch);
+            }
+        }
     }
 }
 
-/// One tile of `M` rows and `N` registers from column `at` on; returns `N`.
+/// One tile of `M` rows and `N` registers; returns `N`.
 ///
 /// # Safety
 /// As [`product`]; there are columns for each of the registers.
 #[inline(always)]
-unsafe fn tile<V: Vector, const M: usize, const N: usize>(call: &ProductLine<'_, V::Lane>, at: usize) -> usize {
+unsafe fn tile<V: Vector, const M: usize, const N: usize>(
+    call: &ProductLine<'_, V::Lane>,
+    at: Place,
+    wanted: Wanted<'_>,
+) -> usize {
     // SAFETY: the caller's promise.
     unsafe {
-        if call.present == M && at + N * V::LANES <= call.length {
-            whole_tile::<V, M, N>(call, at);
+        if call.present == M && at.at + N * V::LANES <= call.length {
+            whole_tile::<V, M, N>(call, at, wanted);
         } else {
-            edge_tile::<V, M, N>(call, at);
+            edge_tile::<V, M, N>(call, at, wanted);
         }
     }
     N
@@ -283,10 +352,15 @@ unsafe fn tile<V: Vector, const M: usize, const N: usize>(call: &ProductLine<'_,
 /// # Safety
 /// As [`tile`].
 #[inline(always)]
-unsafe fn whole_tile<V: Vector, const M: usize, const N: usize>(call: &ProductLine<'_, V::Lane>, at: usize) {
+unsafe fn whole_tile<V: Vector, const M: usize, const N: usize>(
+    call: &ProductLine<'_, V::Lane>,
+    place: Place,
+    wanted: Wanted<'_>,
+) {
     // SAFETY: `check` has seen that the largest offset and all columns lie within the source and that there are M
     // weights for each offset.
     unsafe {
+        let at = place.at;
         let source = call.source.add(at);
         let mut weights = call.weights;
         let mut sums = [[V::zero(); N]; M];
@@ -297,22 +371,46 @@ unsafe fn whole_tile<V: Vector, const M: usize, const N: usize>(call: &ProductLi
                 }
             }
         }
-        for &offset in call.offsets {
-            let from = source.add(offset);
-            let mut columns = [V::zero(); N];
-            for n in 0..N {
-                columns[n] = V::load(from.add(n * V::LANES));
-            }
+        if call.fetch {
             for m in 0..M {
-                let weight = V::splat(*weights.add(m));
-                for n in 0..N {
-                    sums[m][n] = columns[n].mul_add(weight, sums[m][n]);
+                let out = match call.joined {
+                    Some((lines, _)) => lines.plane(place.line).row(m).wrapping_add(place.x),
+                    None => call.out.row(m).wrapping_add(at),
+                };
+                for n in 1..=N {
+                    // By its last lane: the line that a register begins in is one of the register before.
+                    prefetch_line(out.wrapping_add(n * V::LANES - 1).cast());
                 }
             }
-            weights = weights.add(M);
+        }
+        let each = wanted.lines.div_ceil(call.offsets.len().div_ceil(PAUSE));
+        for offsets in call.offsets.chunks(PAUSE) {
+            wanted.asking.ask(each);
+            for &offset in offsets {
+                let from = source.add(offset);
+                let mut columns = [V::zero(); N];
+                for n in 0..N {
+                    columns[n] = V::load(from.add(n * V::LANES));
+                }
+                for m in 0..M {
+                    let weight = V::splat(*weights.add(m));
+                    for n in 0..N {
+                        sums[m][n] = columns[n].mul_add(weight, sums[m][n]);
+                    }
+                }
+                weights = weights.add(M);
+            }
         }
         if call.joined.is_some() {
-            return part::<V, M, N>(call, at, &sums, V::LANES);
+            return part::<V, M, N>(call, place, &sums, V::LANES);
+        }
+        if V::LINE && call.stream {
+            for m in 0..M {
+                for n in 0..N {
+                    sums[m][n].stream(call.out.row(m).add(at + n * V::LANES));
+                }
+            }
+            return;
         }
         for m in 0..M {
             for n in 0..N {
@@ -327,13 +425,19 @@ unsafe fn whole_tile<V: Vector, const M: usize, const N: usize>(call: &ProductLi
 /// # Safety
 /// As [`tile`].
 #[inline(always)]
-unsafe fn edge_tile<V: Vector, const M: usize, const N: usize>(call: &ProductLine<'_, V::Lane>, at: usize) {
+unsafe fn edge_tile<V: Vector, const M: usize, const N: usize>(
+    call: &ProductLine<'_, V::Lane>,
+    place: Place,
+    wanted: Wanted<'_>,
+) {
+    let at = place.at;
     let (last, rows) = ((call.length - at - (N - 1) * V::LANES).min(V::LANES), call.present.min(M));
     // SAFETY: as for `whole_tile`; rows and columns that are not there are neither read nor written.
     unsafe {
         let source = call.source.add(at);
         let mut weights = call.weights;
         let mut sums = [[V::zero(); N]; M];
+        wanted.asking.ask(wanted.lines);
         for m in 0..rows {
             if call.add {
                 let out = call.out.row(m).add(at);
@@ -359,7 +463,7 @@ unsafe fn edge_tile<V: Vector, const M: usize, const N: usize>(call: &ProductLin
             weights = weights.add(M);
         }
         if call.joined.is_some() {
-            return part::<V, M, N>(call, at, &sums, last);
+            return part::<V, M, N>(call, place, &sums, last);
         }
         for m in 0..rows {
             let out = call.out.row(m).add(at);
@@ -378,29 +482,35 @@ unsafe fn edge_tile<V: Vector, const M: usize, const N: usize>(call: &ProductLin
 #[inline(always)]
 unsafe fn part<V: Vector, const M: usize, const N: usize>(
     call: &ProductLine<'_, V::Lane>,
-    at: usize,
+    at: Place,
     sums: &[[V; N]; M],
     last: usize,
 ) {
     let (Some((lines, pitch)), width) = (call.joined, call.out.width) else { return };
+    let Place { mut line, mut x, .. } = at;
     for n in 0..N {
-        let begin = at + n * V::LANES;
-        let end = begin + if n + 1 < N { V::LANES } else { last };
-        let mut column = begin;
+        let (mut from, end) = (0, if n + 1 < N { V::LANES } else { last });
         // A register may hold the end of one line and the beginning of the next.
-        while column < end {
-            let (line, x) = (column / pitch, column % pitch);
-            if x < width {
-                let [from, to] = [column - begin, (column + width - x).min(end) - begin];
-                for m in 0..M.min(call.present) {
-                    // SAFETY: the columns of the run up to its length are those of lines that there are, or between.
-                    unsafe {
+        while from < end {
+            // SAFETY: the columns of the run up to its length are those of lines that there are, or between.
+            unsafe {
+                if x + V::LANES <= width && end == V::LANES && from == 0 {
+                    for m in 0..M.min(call.present) {
+                        sums[m][n].store(lines.plane(line).row(m).add(x));
+                    }
+                } else if x < width {
+                    let to = (from + width - x).min(end);
+                    for m in 0..M.min(call.present) {
                         let out = lines.plane(line).row(m).add(x).wrapping_sub(from);
                         sums[m][n].store_range(out, from, to);
                     }
                 }
             }
-            column += pitch - x;
+            let step = (pitch - x).min(end - from);
+            (from, x) = (from + step, x + step);
+            if x == pitch {
+                (line, x) = (line + 1, 0);
+            }
         }
     }
 }
@@ -539,17 +649,24 @@ mod tests {
     fn products_agree<T: Element>(isa: Isa, end: End, rows: usize, width: usize) {
         let offsets = Offsets::new(vec![7, 0, 3, 3, 12]);
         let (first, terms) = (1, 3);
-        for (present, lines, add, joined) in [
-            (rows, 1, false, false),
-            (rows, 3, true, false),
-            (rows, 3, false, true),
-            (rows.div_ceil(2), 2, false, true),
+        for (present, lines, add, joined, large) in [
+            (rows, 1, false, false, false),
+            (rows, 2, false, false, true),
+            (rows, 3, true, false, false),
+            (rows, 3, true, false, true),
+            (rows, 3, false, true, false),
+            (rows, 3, false, true, true),
+            (rows.div_ceil(2), 2, false, true, false),
         ] {
             let pitch = width + 2;
             let source = end.guard((0..12 + (lines - 1) * pitch + width).map(number).collect::<Vec<T>>());
             let weights = end.guard((0..rows * terms).map(|i| number(i + 3)).collect::<Vec<T>>());
             // Lines of a row lie one behind the other, and all of a row before the next.
-            let (line, row) = (width + 1, lines * (width + 1) + 1);
+            let (line, mut row) = (width + 1, lines * (width + 1) + 1);
+            if large {
+                // Whole lines begin at the same columns in every row.
+                row = row.next_multiple_of(64);
+            }
             let used = (present - 1) * row + (lines - 1) * line + width;
             let before: Vec<T> = (0..used).map(|i| number(i + 5)).collect();
             let mut out = end.guard(&before);
@@ -565,6 +682,8 @@ mod tests {
                 out: planes,
                 add,
                 joined,
+                large,
+                ahead: Ahead::new(&source, [1, lines], [0, pitch], width),
             };
             T::product(isa, call);
             for (i, &result) in out.iter().enumerate() {
@@ -577,7 +696,10 @@ mod tests {
                         expected += weights[k * rows + m] * sample;
                     }
                 }
-                assert_eq!(result, expected, "{isa:?} {rows} rows by {width}, {lines} lines, {joined}: {m}, {y}, {x}");
+                assert_eq!(
+                    result, expected,
+                    "{isa:?} {rows} rows by {width}, {lines} lines, {joined} {large}: {m}, {y}, {x}"
+                );
             }
         }
     }
@@ -587,7 +709,7 @@ mod tests {
         for isa in Isa::all() {
             for rows in [1, 2, 4, 8].into_iter().filter(|&rows| rows <= isa.rows()) {
                 for end in End::BOTH {
-                    for width in (1..=70).chain([95, 96, 97, 127, 128, 129, 160]) {
+                    for width in (1..=70).chain([95, 96, 97, 127, 128, 129, 160, 399, 400]) {
                         products_agree::<f32>(isa, end, rows, width);
                     }
                     for width in (1..=35).chain([47, 48, 49]) {

@@ -23,13 +23,13 @@ unsafe impl bytemuck::Zeroable for Line {}
 // SAFETY: as above; the type is Copy and 'static and holds no pointer.
 unsafe impl bytemuck::Pod for Line {}
 
-/// Asks for what will be read soon to be brought to the second cache.
+/// Asks for what will be read soon to be brought to the first cache.
 pub(crate) fn prefetch<T>(data: &[T]) {
     let first = data.as_ptr().cast::<u8>();
     (0..size_of_val(data)).step_by(Line::BYTES).for_each(|at| prefetch_line(first.wrapping_add(at)));
 }
 
-/// Asks for the line of an address, which need not be valid, to be brought to the second cache.
+/// Asks for the line of an address, which need not be valid, to be brought to the first cache.
 #[inline(always)]
 pub(super) fn prefetch_line(address: *const u8) {
     #[cfg(target_arch = "x86_64")]
@@ -40,6 +40,29 @@ pub(super) fn prefetch_line(address: *const u8) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = address;
+}
+
+/// As [`prefetch_line`], to the second cache: what is wanted later would displace what the first one holds.
+#[inline(always)]
+pub(super) fn prefetch_second(address: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use core::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: a prefetch reads nothing, and its instruction is part of the baseline.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
+
+/// Makes what has been [streamed](super::vector::Vector::stream) visible to other threads before anything that is
+/// written later.
+pub(super) fn fence() {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the instruction is part of the baseline.
+    unsafe {
+        core::arch::x86_64::_mm_sfence();
+    }
 }
 
 /// The elements of `T` in some lines: all of them, the last line's tail included.

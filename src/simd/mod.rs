@@ -33,6 +33,7 @@ macro_rules! dispatch {
     }};
 }
 
+mod ahead;
 mod caches;
 pub(crate) mod fourier;
 #[cfg(test)]
@@ -51,6 +52,7 @@ mod vector;
 mod vectorised;
 mod winograd;
 
+pub(crate) use ahead::Ahead;
 pub(crate) use caches::Caches;
 pub(crate) use interleave::{Interleave, LaneSums};
 pub use leaves::Kernels;

@@ -17,6 +17,8 @@ pub struct Rows<'a, T> {
     pub(crate) out: Planes<'a, T>,
     /// From one element of a row of the output to the next.
     pub(crate) apart: usize,
+    /// Whether what is written is more than caches hold.
+    pub(crate) large: bool,
 }
 
 /// Element types whose rows can be copied.
@@ -65,6 +67,7 @@ unsafe fn copy_rows<V: Vector>(call: Rows<'_, V::Lane>) {
     unsafe {
         match call.steps[2] {
             _ if call.apart != 1 => spread::<V>(&call),
+            1 if V::LINE && call.large && call.out.shape()[1] >= 4 * V::LANES => stream_rows::<V>(&call),
             1 if call.out.shape()[1] <= V::LANES => copy_narrow::<V>(call),
             1 => copy_planes::<V, 1>(call),
             2 => copy_planes::<V, 2>(call),
@@ -89,6 +92,39 @@ unsafe fn spread<V: Vector>(call: &Rows<'_, V::Lane>) {
                 // A step that the compiler knows.
                 2 => (0..width).for_each(|x| *to.add(2 * x) = *from.add(x * step)),
                 apart => (0..width).for_each(|x| *to.add(apart * x) = *from.add(x * step)),
+            }
+        }
+    }
+}
+
+/// Rows that are written past the caches, but for the ends of lines.
+///
+/// # Safety
+/// As [`copy_rows`]; the rows are wider than a register.
+#[inline(always)]
+unsafe fn stream_rows<V: Vector>(call: &Rows<'_, V::Lane>) {
+    let ([plane, pitch, _], [rows, width]) = (call.steps, call.out.shape());
+    for (i, y) in (0..call.out.count).flat_map(|i| (0..rows).map(move |y| (i, y))) {
+        // SAFETY: `check` has seen that every row of every plane lies within the source; `out` holds them all. From the
+        // lead on, registers are aligned.
+        unsafe {
+            let (from, to) = (call.source.as_ptr().add(i * plane + y * pitch), call.out.plane(i).row(y));
+            let mut x = match to.align_offset(Line::BYTES) {
+                lead if lead < V::LANES => lead,
+                _ => {
+                    copy_row::<V, 1>(from, to, width);
+                    continue;
+                }
+            };
+            if x > 0 {
+                V::load_first(from, x).store_first(to, x);
+            }
+            while x + V::LANES <= width {
+                V::load(from.add(x)).stream(to.add(x));
+                x += V::LANES;
+            }
+            if x < width {
+                V::load_first(from.add(x), width - x).store_first(to.add(x), width - x);
             }
         }
     }
@@ -211,7 +247,10 @@ mod tests {
 
     /// The source ends with the last element of the last row, so that a load beyond it would leave the slice.
     fn rows_agree<T: CopyRows + bytemuck::Pod + PartialEq + std::fmt::Debug>(isa: Isa, number: impl Fn(usize) -> T) {
-        for (end, apart) in End::BOTH.into_iter().flat_map(|end| [1, 2, 3].map(|apart| (end, apart))) {
+        for (end, apart, large) in End::BOTH
+            .into_iter()
+            .flat_map(|end| [(1, false), (1, true), (2, false), (3, false)].map(|(a, l)| (end, a, l)))
+        {
             for (width, step) in (1..70).flat_map(|width| (0..6).map(move |step| (width, step))) {
                 let pitch = width * step + 1;
                 let source = end.guard((1..=3 * pitch + (width - 1) * step + 1).map(&number).collect::<Vec<T>>());
@@ -222,7 +261,7 @@ mod tests {
                     1 => Planes::of(&mut out, [2, 2, width], [2 * row, row]),
                     _ => Planes::apart(&mut out, [2, 2, width], [2 * row, row], apart),
                 };
-                T::copy_rows(isa, Rows { source: &source, steps: [2 * pitch, pitch, step], out: planes, apart });
+                T::copy_rows(isa, Rows { source: &source, steps: [2 * pitch, pitch, step], out: planes, apart, large });
                 for (i, &y) in out.iter().enumerate() {
                     let (line, x) = (i / row, i % row);
                     let copied = x < across && x % apart == 0;

@@ -3,7 +3,8 @@
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::Line;
+use super::memory::{Line, fence};
+use super::vector::Vector;
 use crate::view::{MAX_AXES, ViewMut, advance};
 
 /// The threads of one run, each with scratch of its own.
@@ -32,17 +33,19 @@ impl<'a> Workers<'a> {
         let tiles = TiledMut::new(out, tile);
         let total = tiles.len();
         let next = AtomicUsize::new(0);
+        let count = self.count.min(total);
         let drain = |scratch: &mut [Line]| {
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 if index >= total {
-                    return;
+                    return fence();
                 }
                 // SAFETY: the counter hands every index out once, so no box is taken twice.
-                work(unsafe { tiles.tile(index) }, scratch);
+                let mut tile = unsafe { tiles.tile(index) };
+                tile.next = (index + count < total).then(|| tiles.place(index + count).0);
+                work(tile, scratch);
             }
         };
-        let count = self.count.min(total);
         #[cfg(feature = "parallel")]
         if count > 1 {
             use rayon::prelude::*;
@@ -98,26 +101,32 @@ impl<'a, T: Copy> TiledMut<'a, T> {
         self.counts[..self.axes].iter().product()
     }
 
+    /// Where the box numbered `index` in C order begins, and its extents.
+    fn place(&self, index: usize) -> ([usize; MAX_AXES], [usize; MAX_AXES]) {
+        let (mut rest, mut start, mut shape) = (index, [0; MAX_AXES], [1; MAX_AXES]);
+        for a in (0..self.axes).rev() {
+            start[a] = rest % self.counts[a] * self.tile[a];
+            rest /= self.counts[a];
+            shape[a] = self.tile[a].min(self.shape[a] - start[a]);
+        }
+        (start, shape)
+    }
+
     /// The box numbered `index` in C order.
     ///
     /// # Safety
     /// While the box lives, no other call may take the same one.
     unsafe fn tile(&self, index: usize) -> TileMut<'_, T> {
         assert!(index < self.len());
-        let (mut rest, mut start, mut shape) = (index, [0; MAX_AXES], [1; MAX_AXES]);
-        let mut offset = 0;
-        for a in (0..self.axes).rev() {
-            start[a] = rest % self.counts[a] * self.tile[a];
-            rest /= self.counts[a];
-            shape[a] = self.tile[a].min(self.shape[a] - start[a]);
-            offset += start[a] as isize * self.strides[a];
-        }
+        let (start, shape) = self.place(index);
+        let offset: isize = (0..self.axes).map(|a| start[a] as isize * self.strides[a]).sum();
         TileMut {
             // SAFETY: `start` lies within the array's shape, whose every element the view has checked to lie in its
             // slice.
             data: unsafe { self.data.offset(offset) },
             axes: self.axes,
             start,
+            next: None,
             shape,
             strides: self.strides,
             lifetime: PhantomData,
@@ -130,6 +139,7 @@ pub(crate) struct TileMut<'a, T> {
     data: *mut T,
     axes: usize,
     start: [usize; MAX_AXES],
+    next: Option<[usize; MAX_AXES]>,
     shape: [usize; MAX_AXES],
     strides: [isize; MAX_AXES],
     lifetime: PhantomData<&'a mut T>,
@@ -139,6 +149,19 @@ impl<T: Copy> TileMut<'_, T> {
     /// Where the box begins in its array.
     pub(crate) fn start(&self) -> &[usize] {
         &self.start[..self.axes]
+    }
+
+    /// Where the box begins that this worker is likely to take next: nothing but what is asked for may depend on it.
+    pub(crate) fn next(&self) -> Option<&[usize]> {
+        self.next.as_ref().map(|start| &start[..self.axes])
+    }
+
+    /// Elements from `index` on to the first that begins a cache line; 0 where none does.
+    pub(crate) fn lead(&self, index: &[usize]) -> usize {
+        match self.at(index, 1).align_offset(Line::BYTES) {
+            usize::MAX => 0,
+            lead => lead,
+        }
     }
 
     /// The box's extents.
@@ -155,6 +178,9 @@ impl<T: Copy> TileMut<'_, T> {
             // SAFETY: the element `first` lies within the box.
             self.data = unsafe { self.data.offset(first as isize * self.strides[a]) };
             (self.start[a], self.shape[a]) = (self.start[a] / every, left.div_ceil(every));
+            if let Some(next) = &mut self.next {
+                next[a] /= every;
+            }
             self.strides[a] *= every as isize;
         }
         Some(self)
@@ -365,6 +391,24 @@ impl<'a, T> Plane<'a, T> {
         // A part without elements may begin behind the plane.
         let data = self.data.wrapping_offset(row as isize * self.pitch + column as isize);
         Plane { data, pitch: self.pitch, rows, width, lifetime: PhantomData }
+    }
+
+    /// The same rows from a column on.
+    ///
+    /// # Safety
+    /// There is such a column.
+    #[inline(always)]
+    pub(super) unsafe fn from(self, column: usize) -> Self {
+        // SAFETY: the column lies within the first row, as who made the plane has checked.
+        Self { data: unsafe { self.data.add(column) }, width: self.width - column, ..self }
+    }
+
+    /// The columns that precede the first whole cache line, where they are as many in every row and a register of `V` is a
+    /// line.
+    #[inline(always)]
+    pub(super) fn lead<V: Vector<Lane = T>>(&self) -> Option<usize> {
+        let (pitch, before) = (self.pitch.unsigned_abs() * size_of::<T>(), self.data.align_offset(Line::BYTES));
+        (V::LINE && (self.rows == 1 || pitch.is_multiple_of(Line::BYTES)) && before < self.width).then_some(before)
     }
 
     /// Where a row begins.

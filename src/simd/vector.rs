@@ -1,5 +1,7 @@
 //! What the leaves ask of a register.
 
+use super::Line;
+
 /// A register of lanes of one element type.
 ///
 /// Every method is `inline(always)`, so that it is compiled for the instruction set of the entry point that it ends up
@@ -15,6 +17,8 @@ pub(super) trait Vector: Copy {
     type Weight: Copy;
     /// Lanes in the register.
     const LANES: usize;
+    /// Whether a register is a whole cache line.
+    const LINE: bool = Self::LANES * size_of::<Self::Lane>() == Line::BYTES;
 
     unsafe fn zero() -> Self;
     unsafe fn load(from: *const Self::Lane) -> Self;
@@ -49,6 +53,14 @@ pub(super) trait Vector: Copy {
             self.store(lanes.as_mut_ptr().cast());
             std::ptr::copy_nonoverlapping(lanes.as_ptr().add(first).cast(), to.wrapping_add(first), end - first);
         }
+    }
+    /// As [`store`](Self::store), past the caches where the machine can: for whole lines that nobody reads soon. `to` is
+    /// aligned as a register is. Other threads see it after a [`fence`](super::memory::fence), with which
+    /// [`Workers`](super::Workers) end.
+    #[inline(always)]
+    unsafe fn stream(self, to: *mut Self::Lane) {
+        // SAFETY: the caller's promise is more than what a store asks.
+        unsafe { self.store(to) }
     }
     /// Every second lane of both, from the first on.
     #[inline(always)]
@@ -90,7 +102,7 @@ macro_rules! sum_by_lane {
 
 /// Registers of one x86 instruction set: real lanes, and complex ones whose parts alternate.
 macro_rules! x86_vectors {
-    ($real:ident, $complex:ident, $t:ty, $register:ty, $lanes:expr, $zero:ident, $load:ident, $store:ident, $splat:ident,
+    ($real:ident, $complex:ident, $t:ty, $register:ty, $lanes:expr, $zero:ident, $load:ident, $store:ident, $stream:ident, $splat:ident,
      $fma:ident, $mul:ident, $add:ident, $fmaddsub:ident, $swap:expr, $even:expr, $odd:expr, $second:expr,
      $second_pair:expr $(, $mask_load:ident, $mask_store:ident, $mask:ty)?) => {
         #[derive(Clone, Copy)]
@@ -115,6 +127,11 @@ macro_rules! x86_vectors {
             unsafe fn store(self, to: *mut $t) {
                 // SAFETY: as for `load`.
                 unsafe { $store(to, self.0) }
+            }
+            #[inline(always)]
+            unsafe fn stream(self, to: *mut $t) {
+                // SAFETY: as for `load`; `to` is aligned by the caller's promise.
+                unsafe { $stream(to, self.0) }
             }
             #[inline(always)]
             unsafe fn splat(weight: $t) -> $register {
@@ -180,6 +197,11 @@ macro_rules! x86_vectors {
                 unsafe { $store(to.cast(), self.0) }
             }
             #[inline(always)]
+            unsafe fn stream(self, to: *mut Complex<$t>) {
+                // SAFETY: as for `load`; `to` is aligned by the caller's promise.
+                unsafe { $stream(to.cast(), self.0) }
+            }
+            #[inline(always)]
             unsafe fn splat(weight: Complex<$t>) -> Self::Weight {
                 // SAFETY: the instruction set is the caller's promise.
                 unsafe { ($splat(weight.re), $splat(weight.im)) }
@@ -238,6 +260,7 @@ pub(super) mod avx512 {
         _mm512_setzero_ps,
         _mm512_loadu_ps,
         _mm512_storeu_ps,
+        _mm512_stream_ps,
         _mm512_set1_ps,
         _mm512_fmadd_ps,
         _mm512_mul_ps,
@@ -267,6 +290,7 @@ pub(super) mod avx512 {
         _mm512_setzero_pd,
         _mm512_loadu_pd,
         _mm512_storeu_pd,
+        _mm512_stream_pd,
         _mm512_set1_pd,
         _mm512_fmadd_pd,
         _mm512_mul_pd,
@@ -300,6 +324,7 @@ pub(super) mod avx2 {
         _mm256_setzero_ps,
         _mm256_loadu_ps,
         _mm256_storeu_ps,
+        _mm256_stream_ps,
         _mm256_set1_ps,
         _mm256_fmadd_ps,
         _mm256_mul_ps,
@@ -329,6 +354,7 @@ pub(super) mod avx2 {
         _mm256_setzero_pd,
         _mm256_loadu_pd,
         _mm256_storeu_pd,
+        _mm256_stream_pd,
         _mm256_set1_pd,
         _mm256_fmadd_pd,
         _mm256_mul_pd,

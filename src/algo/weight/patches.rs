@@ -5,7 +5,7 @@
 //! them, its columns are the channels alone: a block of the input is packed once, with the margin that the taps reach,
 //! and every tap reads it at an offset. With few channels, the columns are the patches themselves.
 
-use super::{Boxes, in_parts};
+use super::{Boxes, OutputBox, in_parts};
 use crate::algo::cost::{Costs, Estimate, running_sum_error, wide};
 use crate::algo::direct::PhaseBlock;
 use crate::algo::gather::{Source, Span, dense_pitches};
@@ -15,7 +15,7 @@ use crate::algo::panels::{rows, seconds_of_product, width};
 use crate::algo::{Call, Execute, Needs};
 use crate::element::Element;
 use crate::problem::{MAX_RANK, Pass, Problem};
-use crate::simd::{self, Interleave, Isa, Line, Offsets, Plane, Product, Workers};
+use crate::simd::{self, Ahead, Interleave, Isa, Line, Offsets, Plane, Product, Workers};
 use crate::view::{View, advance};
 
 /// Pixels of a box that the design aims at.
@@ -100,7 +100,7 @@ impl WeightPatches {
         let needs = Needs {
             packed: 0,
             shared: lines(boxes.parts, result),
-            worker: lines(channels, pixels)
+            worker: lines(rows, pixels)
                 + lines(padded, positions)
                 + lines(channels, padded * blocks)
                 + lines(width.max(rows), positions)
@@ -241,6 +241,26 @@ impl WeightPatches {
         })
     }
 
+    /// What a box reads of the gradient from an output channel on, and of the input from an input channel on.
+    fn ahead<'a, T: Element>(
+        &self,
+        input: &Source<'a, T>,
+        gradient: &Source<'a, T>,
+        [outer, inner]: [usize; 2],
+        at: &OutputBox,
+    ) -> [Ahead<'a, T>; 2] {
+        let rank = self.problem.rank();
+        let gradient = gradient.ahead((at.n, outer, self.outer), &self.spans(&at.start, &at.count, None)[..rank]);
+        let from = (at.n, inner, self.inner);
+        let input = match &self.columns {
+            Columns::Shifted { phase, block } => {
+                block.block.ahead(input, phase, from, [&at.start[..rank], &at.count[..rank]])
+            }
+            Columns::Patches => input.ahead(from, &self.spans(&at.start, &at.count, Some(&[0; MAX_RANK]))[..rank]),
+        };
+        [gradient, input]
+    }
+
     fn tile<T: Element>(
         &self,
         input: &Source<'_, T>,
@@ -258,7 +278,7 @@ impl WeightPatches {
         };
         let padded = columns.next_multiple_of(*width);
         let pitch = padded * shifts.len();
-        let gradients = simd::split::<T>(&mut scratch, channels * full);
+        let packed = simd::split::<T>(&mut scratch, rows * full);
         let inputs = simd::split::<T>(&mut scratch, padded * positions);
         let sums = simd::split::<T>(&mut scratch, channels * pitch);
         let gathered = simd::split::<T>(&mut scratch, width.max(rows) * positions);
@@ -278,19 +298,6 @@ impl WeightPatches {
             let Some((_, offsets)) = self.offsets.iter().find(|(count, _)| *count == at.count) else { continue };
             let pixels = offsets.len();
             let spans = self.spans(&at.start, &at.count, None);
-            for m in (0..self.outer).step_by(*rows) {
-                let present = (*rows).min(self.outer - m);
-                let panel = &mut gradients[m * full..][..pixels * rows];
-                let run = gradient.run((at.n, outer + m), &spans[..rank]).filter(|_| !T::DTYPE.is_complex());
-                if let Some((from, stride)) = run {
-                    interleave(*isa, panel, *rows, present, &gradient.view.data[from..], stride);
-                } else {
-                    let from = (at.n, outer + m, present);
-                    gradient.copy(*isa, from, &spans[..rank], (&mut *gathered, pixels), false);
-                    conjugate(&mut gathered[..present * pixels], p.conjugate);
-                    interleave(*isa, panel, *rows, present, gathered, pixels);
-                }
-            }
             let length = if matches!(self.columns, Columns::Patches) { pixels } else { *positions };
             for column in (0..columns).step_by(*width) {
                 let present = (*width).min(columns - column);
@@ -326,16 +333,42 @@ impl WeightPatches {
                 conjugate(&mut gathered[..present * length], !p.conjugate);
                 interleave(*isa, panel, *width, present, gathered, length);
             }
-            for column in (0..columns).step_by(*width) {
-                let used = (columns - column).min(*width);
-                let panel = &inputs[column * positions..][..length * width];
-                for m in (0..channels).step_by(*rows) {
+            // The next box is asked for meanwhile: of the calls, as many for the gradient as it has of the channels.
+            let boxes = self.boxes.part(part);
+            let [gradients_ahead, inputs_ahead] = match index + 1 < boxes.end {
+                true => self.ahead(input, gradient, [outer, first], &self.boxes.get(index + 1)),
+                false => [Ahead::nothing(); 2],
+            };
+            let calls = columns.div_ceil(*width) * channels.div_ceil(*rows) * shifts.len();
+            let of_gradient = calls * self.outer / (self.outer + self.inner);
+            let mut done = 0;
+            // A panel of the gradient is packed where the first cache holds it, and used for all columns.
+            for m in (0..self.outer).step_by(*rows) {
+                let present = (*rows).min(self.outer - m);
+                let panel = &mut packed[..pixels * rows];
+                let run = gradient.run((at.n, outer + m), &spans[..rank]).filter(|_| !T::DTYPE.is_complex());
+                if let Some((from, stride)) = run {
+                    interleave(*isa, panel, *rows, present, &gradient.view.data[from..], stride);
+                } else {
+                    let from = (at.n, outer + m, present);
+                    gradient.copy(*isa, from, &spans[..rank], (&mut *gathered, pixels), false);
+                    conjugate(&mut gathered[..present * pixels], p.conjugate);
+                    interleave(*isa, panel, *rows, present, gathered, pixels);
+                }
+                for column in (0..columns).step_by(*width) {
+                    let used = (columns - column).min(*width);
+                    let panel = &inputs[column * positions..][..length * width];
                     for (t, &shift) in shifts.iter().enumerate() {
+                        let ahead = match done < of_gradient {
+                            true => gradients_ahead.part(done, of_gradient),
+                            false => inputs_ahead.part(done - of_gradient, calls - of_gradient),
+                        };
+                        done += 1;
                         T::product(
                             *isa,
                             Product {
                                 rows: *rows,
-                                weights: &gradients[m * full..][..pixels * rows],
+                                weights: &packed[..pixels * rows],
                                 source: &panel[shift * width..],
                                 offsets,
                                 pitch: 0,
@@ -344,6 +377,8 @@ impl WeightPatches {
                                 out: Plane::of(&mut sums[m * pitch + t * padded + column..], pitch, *rows, used).into(),
                                 add: true,
                                 joined: false,
+                                large: false,
+                                ahead,
                             },
                         );
                     }

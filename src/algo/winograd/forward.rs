@@ -453,7 +453,13 @@ impl<T: Element> Run<'_, T> {
             let Some(out) = out.pixels(&index[..2 + rank], counts[rank - 1], present) else { return false };
             T::copy_rows(
                 *isa,
-                Rows { source: &results[from * lanes..], steps: [0, *lanes, 1], out: out.into(), apart: 1 },
+                Rows {
+                    source: &results[from * lanes..],
+                    steps: [0, *lanes, 1],
+                    out: out.into(),
+                    apart: 1,
+                    large: false,
+                },
             );
             advance(&mut at[..rank - 1], &counts[..rank - 1]);
         }
