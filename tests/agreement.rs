@@ -113,6 +113,31 @@ fn many_channels() {
     });
 }
 
+/// Channels, widths and heights around a register's lanes; padding beyond the kernel, steps with dilation, groups.
+#[test]
+fn tails_of_every_kind() {
+    battery(|b| {
+        let mut random = Random::new(21);
+        let counts = [15, 16, 17];
+        for (width, i) in (1..=70).flat_map(|width| (0..3).map(move |i| (width, i))) {
+            let (ic, oc, height) = (counts[i], counts[(i + width) % 3], 1 + (width + i) % 5);
+            let kernel = random.pick(&[1, 3, 3, 5]);
+            let (stride, dilation) = (random.pick(&[1, 1, 2, 3]), random.pick(&[1, 1, 2]));
+            // Beyond the span of the kernel, that there are results whatever the extents; or beside it, where it fits.
+            let span = (kernel - 1) * dilation + 1;
+            let fits = span <= height.min(width) + span / 2 * 2;
+            let padding = if fits { random.pick(&[span / 2, span + 1]) } else { span + 1 } as isize;
+            let layer = Problem::layer(2, ic, oc, &[height, width], &[kernel, kernel])
+                .groups(if ic == oc && random.once_in(2) { ic } else { 1 })
+                .padding(&[(padding, padding)])
+                .stride(&[stride])
+                .dilation(&[dilation])
+                .layout(random.pick(&LAYOUTS));
+            check_all_passes(b, layer, &mut random);
+        }
+    });
+}
+
 #[test]
 fn groups_and_channel_multipliers() {
     battery(|b| {

@@ -8,7 +8,7 @@ use faltung::ndarray::{Array4, ArrayD, ArrayViewMutD};
 use faltung::nn::data::{Arrays, Dataset, Mnist, Targets};
 use faltung::nn::{
     Activation::Relu, Adam, Batch, Callback, Conv2d, CrossEntropy, CsvLog, Curves, Dense, Dropout, Epoch, Flatten,
-    MaxPool2d, MeanSquaredError, Network, Optimizer, Outline, Schedule, Sequential, Sgd, Stopping, Trainer,
+    Flow, MaxPool2d, MeanSquaredError, Network, Optimizer, Outline, Schedule, Sequential, Sgd, Stopping, Trainer,
 };
 use faltung::{Error, Result};
 
@@ -54,18 +54,29 @@ fn bits(network: &mut Network<f32>) -> Vec<u32> {
     bits
 }
 
-/// Interrupts a training in the middle of things.
-struct Interrupt {
-    left: usize,
+/// Interrupts a training in the middle of things: after so many batches, or when so many epochs have been judged.
+enum Interrupt {
+    Batch(usize),
+    Epoch(usize),
+}
+
+impl Interrupt {
+    fn count(left: &mut usize) -> Result<()> {
+        *left = left.checked_sub(1).ok_or_else(|| Error::Other { doing: "a test".into(), source: "stop".into() })?;
+        Ok(())
+    }
 }
 
 impl Callback<f32> for Interrupt {
     fn batch(&mut self, _: &Batch) -> Result<()> {
-        if self.left == 0 {
-            return Err(Error::Other { doing: "a test".into(), source: "interrupted".into() });
+        if let Self::Batch(left) = self { Self::count(left) } else { Ok(()) }
+    }
+
+    fn epoch(&mut self, _: &Epoch, _: &mut Network<f32>) -> Result<Flow> {
+        if let Self::Epoch(left) = self {
+            Self::count(left)?;
         }
-        self.left -= 1;
-        Ok(())
+        Ok(Flow::Continue)
     }
 }
 
@@ -120,9 +131,12 @@ fn an_interrupted_training_ends_with_the_same_bits() {
     let expected = whole.fit(&data, Some(&validation)).expect("a training").to_vec();
     let expected_bits = bits(whole.network());
     let folder = tempfile::tempdir().expect("a folder");
-    for after in [0, 1, 7, 8, 9, 10, 17, 26, 35] {
-        let path = folder.path().join(format!("{after}.safetensors"));
-        let mut broken = trainer(4).checkpoint(&path, Some(1)).callback(Interrupt { left: after });
+    let batches = [0, 1, 7, 8, 9, 10, 17, 26, 35].map(|after| (Interrupt::Batch(after), after));
+    // The last checkpoint is then that of the epoch's last batch.
+    let epochs = [0, 2, 3].map(|after| (Interrupt::Epoch(after), 9 * (after + 1)));
+    for (i, (interrupt, after)) in batches.into_iter().chain(epochs).enumerate() {
+        let path = folder.path().join(format!("{i}.safetensors"));
+        let mut broken = trainer(4).checkpoint(&path, Some(1)).callback(interrupt);
         broken.fit(&data, Some(&validation)).expect_err("interrupted");
         let mut resumed = trainer(4).checkpoint(&path, Some(3));
         if path.exists() {

@@ -6,10 +6,14 @@
 //! weight gradient   dw[o][c] = Σ_n dy[n][o] · x[n][c]
 //! ```
 //!
-//! The first factor becomes panels of a few rows, the second panels of as many columns as the product's leaf keeps in
-//! registers; each is copied where its rows or columns lie side by side, and transposed in registers where its terms do.
-//! The first factor is packed once a run. The second is the kernel, packed before the run, or the input of a weight
-//! gradient, of which each panel is packed where it is used.
+//! Forward, the terms of both factors lie side by side: rows of `x` and rows of `w` are multiplied where they lie, lane
+//! by lane, and the lanes added up at the end. Backward, the first factor becomes panels of a few rows, once a run, and
+//! of the second the leaf reads as many columns as it keeps in registers: where they lie, for they lie side by side.
+//!
+//! Where a factor's strides do not allow that, or where its rows lie so that they would displace one another in the
+//! cache, its columns become panels as well, each packed where it is used. So does the whole of a kernel that is
+//! prepared for many runs. Panels are copied where their rows or columns lie side by side, and transposed in registers
+//! where their terms do.
 
 use super::cost::{Costs, Estimate, running_sum_error, wide};
 use super::im2col::check_block;
@@ -17,11 +21,26 @@ use super::panels::{Matrix, rows, seconds_of_product, width};
 use super::{Call, Execute, Needs, Second};
 use crate::element::Element;
 use crate::problem::{Pass, Problem};
-use crate::simd::{self, Isa, Line, Offsets, Plane, Product, Workers};
+use crate::simd::{self, Caches, Dots, Isa, LaneSums, Line, Offsets, Plane, Product, Workers};
 use crate::view::{View, ViewMut};
 
 /// Terms that are summed at once: a panel of columns with a panel of rows stays in the first cache.
 const DEPTH: usize = 192;
+
+/// Terms of rows that are multiplied where they lie: those of a tile stay in the second cache.
+fn run_terms<T>(terms: usize) -> usize {
+    let most = (Caches::detect().second / (LYING[0] + LYING[1]) / size_of::<T>()).max(1);
+    terms.div_ceil(terms.div_ceil(most).max(1)).next_multiple_of(16).min(terms.max(1))
+}
+
+/// Registers of terms below which rows are not worth to be multiplied where they lie.
+const MIN_LYING: usize = 4;
+
+/// Rows of a tile whose factors are read where they lie, and its columns.
+const LYING: [usize; 2] = [64, 16];
+
+/// Bytes whose multiples lie on one place of the caches.
+const ALIKE: usize = 4096;
 
 /// Rows of a block: the panel of columns is read once for all of them.
 const ROWS: usize = 64;
@@ -41,6 +60,12 @@ pub(crate) struct Dense {
     /// Where the terms of a full block lie in a panel of columns, and those of the last.
     offsets: [Offsets; 2],
     depth: usize,
+    /// Where the terms of the second factor lie in a dense array, or of the forward pass its columns of a full tile and
+    /// of the last, and the terms that are summed at once.
+    lying: [Offsets; 2],
+    run: usize,
+    /// Whether the kernel is not packed before the run.
+    within: bool,
     needs: Needs,
 }
 
@@ -79,14 +104,31 @@ impl Dense {
             let elements = count.div_ceil(each).saturating_mul(each).saturating_mul(terms);
             Line::holding::<T>(elements.saturating_mul(problem.groups))
         };
+        let lanes = LYING.iter().fold(T::lanes(isa), |lanes, n| lanes * n);
         let needs = Needs {
             packed: if weights { 0 } else { panels(n, width) },
             shared: panels(m, rows),
-            worker: Line::holding::<T>(block * width) + Line::holding::<T>(depth * width),
+            worker: (Line::holding::<T>(block * width) + Line::holding::<T>(depth * width))
+                .max(Line::holding::<T>(lanes) + Line::holding::<T>(LYING[1])),
         };
-        let offsets = [depth, terms % depth].map(|n| Offsets::new((0..n).map(|k| k * width).collect()));
+        let apart = |count: usize, step: usize| Offsets::new((0..count).map(|k| k * step).collect());
+        let offsets = [depth, terms % depth].map(|n| apart(n, width));
+        // From one row of the second factor to the next: all channels of the input, or those of a group.
+        let row = if weights { problem.in_channels } else { problem.in_channels / problem.groups };
+        let lying = match problem.pass {
+            Pass::Forward => [n.min(LYING[1]), n % LYING[1]].map(|n| apart(n, row)),
+            _ => [apart(terms, row), Offsets::default()],
+        };
         let Problem { pass, groups, conjugate, .. } = *problem;
-        Ok(Self { pass, groups, conjugate, isa, size, rows, width, block, offsets, depth, needs })
+        let run = run_terms::<T>(terms);
+        let within = match pass {
+            Pass::Forward => {
+                terms >= MIN_LYING * T::lanes(isa)
+                    && ![row, problem.in_channels].into_iter().any(|row| collides::<T>(row as isize, run))
+            }
+            _ => true,
+        };
+        Ok(Self { pass, groups, conjugate, isa, size, rows, width, block, offsets, depth, lying, run, within, needs })
     }
 
     pub(crate) fn estimate<T: Element>(costs: &Costs, problem: &Problem, block: usize) -> Result<Estimate, String> {
@@ -94,7 +136,13 @@ impl Dense {
         let [m, n, terms] = this.size;
         let passes = terms.div_ceil(this.depth) as f64;
         let panel = seconds_of_product::<T>(costs, (this.isa, this.rows), n, terms as f64, passes);
-        let packed = (m + n) as f64 * terms as f64 * costs.interleave * wide::<T>();
+        // What lies between the factors and the registers: panels, or the sums by lanes.
+        let moved = match problem.pass {
+            Pass::Forward if this.within => (m * n * T::lanes(this.isa)) as f64 * (terms as f64 / this.run as f64).max(1.0) / 4.0,
+            Pass::Forward => ((m + n) * terms) as f64,
+            _ => (m * terms) as f64 + (n * terms) as f64 / 4.0,
+        };
+        let packed = moved * costs.interleave * wide::<T>();
         let items = (m.div_ceil(this.block) * n.div_ceil(this.width)) as f64 * costs.item;
         Ok(Estimate {
             seconds: costs.run + problem.groups as f64 * (m.div_ceil(this.rows) as f64 * panel + packed + items),
@@ -124,6 +172,15 @@ impl Dense {
         (matrix, self.width.min(n - column))
     }
 
+    /// Where the second factor's columns from `column` on of a group begin, if they can be read where they lie: then
+    /// its terms are as far apart as those of a dense array.
+    fn lying<T: Element>(&self, second: View<'_, T>, group: usize, column: usize) -> Option<usize> {
+        let (matrix, _) = self.columns(second, group, column, 0);
+        let step = self.lying[0].as_slice().get(1).map_or(matrix.term, |&step| step as isize);
+        let lies = self.pass != Pass::Forward && matrix.row == 1 && matrix.term == step && !matrix.conjugate;
+        (lies && !collides::<T>(step, self.width)).then_some(matrix.base as usize)
+    }
+
     /// The panel of rows from `row` on of a group.
     fn rows<'a, T: Element>(&self, first: View<'a, T>, group: usize, row: usize) -> (Matrix<'a, T>, usize) {
         let [m, _, terms] = self.size;
@@ -140,6 +197,60 @@ impl Dense {
     }
 }
 
+/// Whether parts of rows so far apart, longer than `part` elements, would displace one another in the caches.
+fn collides<T>(apart: isize, part: usize) -> bool {
+    apart.unsigned_abs() > part && (apart.unsigned_abs() * size_of::<T>()).is_multiple_of(ALIKE)
+}
+
+impl Dense {
+    /// Computes the forward pass where both factors lie, if their terms lie side by side; whether they do.
+    fn run_lying<T: Element>(
+        &self,
+        x: View<'_, T>,
+        kernel: View<'_, T>,
+        out: ViewMut<'_, T>,
+        workers: &mut Workers<'_>,
+    ) -> bool {
+        let [_, n, terms] = self.size;
+        let (lanes, [tall, wide]) = (T::lanes(self.isa), LYING);
+        let steps = [x, kernel].map(|view| [view.at.strides()[0], view.at.strides()[1]]);
+        let row = self.lying[0].as_slice().get(1).map_or(steps[1][0], |&row| row as isize);
+        let beside = |[apart, step]: [isize; 2]| step == 1 && apart >= 0 && !collides::<T>(apart, self.run);
+        let conjugates = self.conjugate && T::DTYPE.is_complex();
+        if !self.within || conjugates || steps[1][0] != row || !steps.into_iter().all(beside) {
+            return false;
+        }
+        workers.tiles(out, &[1, tall, wide], |mut tile, mut scratch| {
+            let [group, row, column] = *tile.start() else { return };
+            let [_, height, width] = *tile.shape() else { return };
+            let sums = simd::split::<T>(&mut scratch, height * width * lanes);
+            let line = simd::split::<T>(&mut scratch, width);
+            let x = &x.data[x.at.channel(row, group * terms) as usize..];
+            let kernel = &kernel.data[kernel.at.channel(group * n + column, 0) as usize..];
+            sums.fill(T::default());
+            for from in (0..terms).step_by(self.run) {
+                let call = Dots {
+                    gradient: &x[from..],
+                    channels: height,
+                    channel: steps[0][0] as usize,
+                    source: &kernel[from..],
+                    offsets: &self.lying[usize::from(width < self.lying[0].len())],
+                    rows: 1,
+                    pitches: [0; 2],
+                    width: self.run.min(terms - from),
+                    out: &mut *sums,
+                };
+                T::dots(self.isa, call);
+            }
+            for (row, lanes) in sums.chunks_exact(width * lanes).enumerate() {
+                T::lane_sums(self.isa, LaneSums { lanes, out: &mut *line });
+                tile.write(&[0, row, 0], line);
+            }
+        });
+        true
+    }
+}
+
 impl<T: Element> Execute<T> for Dense {
     fn needs(&self) -> Needs {
         self.needs
@@ -148,6 +259,10 @@ impl<T: Element> Execute<T> for Dense {
     fn takes_non_finite(&self) -> bool {
         // No tap lies outside the data; what is multiplied with a panel's zeros is never written.
         true
+    }
+
+    fn packs_within(&self) -> bool {
+        self.within
     }
 
     fn pack(&self, kernel: View<'_, T>, packed: &mut [Line], workers: &mut Workers<'_>) {
@@ -168,10 +283,20 @@ impl<T: Element> Execute<T> for Dense {
     fn run(&self, call: Call<'_, '_, T>) {
         let Self { groups, isa, rows, width, size: [m, n, terms], .. } = *self;
         let Call { first, second, out, mut shared, workers } = call;
+        let (row, column) = (out.at.strides()[0], out.at.strides()[1]);
+        let group = if self.pass == Pass::WeightGradient { m as isize * row } else { n as isize * column };
+        let at = out.at.offset();
+        let Ok(mut out) = ViewMut::new(out.data, &[groups, m, n], &[group, row, column], at) else { return };
         // What is cut in rows, and what in columns unless that has been packed.
         let (cut, columns) = match second {
             Second::Packed(_) => (first, None),
-            Second::Plain(gradient) => (gradient, Some(first)),
+            Second::Plain(gradient) if self.pass == Pass::WeightGradient => (gradient, Some(first)),
+            Second::Plain(kernel) => {
+                if self.pass == Pass::Forward && self.run_lying(first, kernel, out.reborrow(), workers) {
+                    return;
+                }
+                (first, Some(kernel))
+            }
         };
         let packed: &[T] = simd::elements(second.packed());
         let (row_panels, column_panels) = (m.div_ceil(rows), n.div_ceil(width));
@@ -185,10 +310,6 @@ impl<T: Element> Execute<T> for Dense {
             });
         }
         let panels = &*panels;
-        let (row, column) = (out.at.strides()[0], out.at.strides()[1]);
-        let group = if self.pass == Pass::WeightGradient { m as isize * row } else { n as isize * column };
-        let at = out.at.offset();
-        let Ok(out) = ViewMut::new(out.data, &[groups, m, n], &[group, row, column], at) else { return };
         workers.tiles(out, &[1, self.block, width], |mut tile, mut scratch| {
             let sums = simd::split::<T>(&mut scratch, self.block * width);
             let own = simd::split::<T>(&mut scratch, self.depth * width);
@@ -199,16 +320,18 @@ impl<T: Element> Execute<T> for Dense {
             }
             for from in (0..terms).step_by(self.depth) {
                 let depth = self.depth.min(terms - from);
-                let offsets = &self.offsets[usize::from(depth < self.depth)];
-                let source = match columns {
-                    Some(view) => {
+                let last = usize::from(depth < self.depth);
+                let lies = columns.and_then(|view| Some((view.data, self.lying(view, group, column)?)));
+                let (source, offsets, first) = match (columns, lies) {
+                    (_, Some((data, base))) => (&data[base..], &self.lying[0], from),
+                    (Some(view), _) => {
                         let (matrix, present) = self.columns(view, group, column, from);
                         matrix.pack(isa, present, width, &mut own[..depth * width]);
-                        &own[..depth * width]
+                        (&own[..depth * width], &self.offsets[last], 0)
                     }
-                    None => {
+                    (None, _) => {
                         let panel = group * column_panels + column / width;
-                        &packed[(panel * terms + from) * width..][..depth * width]
+                        (&packed[(panel * terms + from) * width..][..depth * width], &self.offsets[last], 0)
                     }
                 };
                 for m in (0..height).step_by(rows) {
@@ -221,7 +344,7 @@ impl<T: Element> Execute<T> for Dense {
                             source,
                             offsets,
                             pitch: 0,
-                            first: 0,
+                            first,
                             terms: depth,
                             out: match tile.plane(&[0, m, 0], rows.min(height - m), used) {
                                 Some(plane) => plane.into(),

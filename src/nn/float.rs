@@ -4,6 +4,7 @@ use std::ops::{Div, DivAssign, MulAssign, SubAssign};
 
 use super::elementary;
 use crate::element::Element;
+use crate::simd::Pairs;
 
 /// A number that a network computes in: `f32` or `f64`.
 ///
@@ -17,7 +18,7 @@ use crate::element::Element;
 /// assert_eq!(softplus(0.0f64), 2f64.ln());
 /// ```
 pub trait Float:
-    Element<Real = Self> + PartialOrd + Div<Output = Self> + SubAssign + MulAssign + DivAssign + std::iter::Sum
+    Element<Real = Self> + Pairs + PartialOrd + Div<Output = Self> + SubAssign + MulAssign + DivAssign + std::iter::Sum
 {
     /// 0.
     const ZERO: Self;

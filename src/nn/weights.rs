@@ -1,7 +1,7 @@
 //! Weights in files: safetensors, with the names and layouts of PyTorch's `state_dict`.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
@@ -143,13 +143,34 @@ impl Tensors {
     }
 
     pub(super) fn write(&self, path: &Path) -> Result<()> {
-        let metadata = (!self.metadata.is_empty())
-            .then(|| self.metadata.iter().map(|(k, v)| (k.clone(), v.clone())).collect::<HashMap<_, _>>());
-        let bytes = safetensors::serialize(self.arrays.iter(), metadata)
-            .map_err(|e| Error::other(format!("writing {}", path.display()), e))?;
+        let doing = || format!("writing {}", path.display());
+        let bytes = safetensors::serialize(self.arrays.iter(), None).map_err(|e| Error::other(doing(), e))?;
+        let (head, rest) = bytes.split_at(8);
+        let length = head.iter().rev().fold(0, |length, &byte| length << 8 | usize::from(byte));
+        let (header, data) = rest.split_at(length);
+        let header = self.titled(header).map_err(|e| Error::other(doing(), e))?;
         file::replace(path, |file| {
-            file.write_all(&bytes).map_err(|e| Error::other(format!("writing {}", path.display()), e))
+            let parts = [&(header.len() as u64).to_le_bytes()[..], &header, data];
+            parts.into_iter().try_for_each(|part| file.write_all(part)).map_err(|e| Error::other(doing(), e))
         })
+    }
+
+    /// A header with the texts in front, in the order of their names: the format's own writer takes them from a hash
+    /// map, and the same weights would be another file each time.
+    fn titled(&self, header: &[u8]) -> serde_json::Result<Vec<u8>> {
+        if self.metadata.is_empty() {
+            return Ok(header.to_vec());
+        }
+        let arrays = header.trim_ascii();
+        let arrays = arrays.strip_prefix(b"{").unwrap_or(arrays);
+        let mut titled = b"{\"__metadata__\":".to_vec();
+        serde_json::to_writer(&mut titled, &self.metadata)?;
+        if !self.arrays.is_empty() {
+            titled.push(b',');
+        }
+        titled.extend_from_slice(arrays);
+        titled.resize(titled.len().next_multiple_of(8), b' ');
+        Ok(titled)
     }
 
     /// Puts the arrays into a network that has arrays of these names and shapes, all or none.
@@ -368,5 +389,35 @@ impl<T: Float> Network<T> {
     /// As [`load`](Self::load).
     pub fn load_bytes(&mut self, bytes: &[u8]) -> Result<()> {
         Tensors::parse(bytes)?.load(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_arrays_and_texts_are_the_same_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = |i: usize| (format!("key \"{i}\""), format!("text {i}\n"));
+        let arrays = BTreeMap::from([
+            ("a".to_owned(), Stored::of(&[3], &[1.0f32, 2.0, 3.0])),
+            ("b".to_owned(), Stored::count(7)),
+        ]);
+        for arrays in [arrays, BTreeMap::new()] {
+            for texts in [0, 1, 9] {
+                let tensors = Tensors { arrays: arrays.clone(), metadata: (0..texts).map(text).collect() };
+                let written = [0, 1].map(|i| {
+                    let path = folder.path().join(i.to_string());
+                    tensors.write(&path).expect("it is written");
+                    assert_eq!(read_metadata(&path).expect("a header"), tensors.metadata);
+                    std::fs::read(&path).expect("it is there")
+                });
+                assert_eq!(written[0], written[1]);
+                assert_eq!(Tensors::parse(&written[0]).expect("the format"), tensors);
+                let length = u64::from_le_bytes(written[0][..8].try_into().expect("eight bytes"));
+                assert!(length.is_multiple_of(8), "arrays lie at multiples of eight bytes");
+            }
+        }
     }
 }

@@ -140,3 +140,36 @@ impl Random {
         Ok(numbers)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Algorithm, Pass, Planner};
+
+    /// A plan that computes something else is told from one that computes the problem, whichever algorithm it is, and
+    /// before it is timed.
+    #[test]
+    fn a_wrong_result_is_not_timed() {
+        let problem = |text: &str, flip: bool, pass: Pass| {
+            let problem: Problem = text.parse().expect("a problem");
+            Problem { flip, pass, ..problem }
+        };
+        for text in ["500*31:same", "40x30*3x5:same", "mb2ic3ih12oc4kh3ph1", "mb2g4ic4ih12oc4kh3ph1"] {
+            for pass in Pass::ALL {
+                let (right, wrong) = (problem(text, false, pass), problem(text, true, pass));
+                let bench = Bench::<f32>::new(&right).expect("it fits");
+                let mut served = 0;
+                for algorithm in Algorithm::ALL {
+                    let planner = Planner::new().algorithm(algorithm);
+                    let (Ok(good), Ok(bad)) = (planner.plan(&right), planner.plan(&wrong)) else { continue };
+                    let seconds = bench.measure(&good).expect("a run").expect("it agrees");
+                    assert!(seconds > 0.0, "{text} {pass} by {algorithm}");
+                    let reason = bench.measure(&bad).expect("a run").expect_err("it disagrees");
+                    assert!(reason.contains("disagrees"), "{text} {pass} by {algorithm}: {reason}");
+                    served += 1;
+                }
+                assert!(served >= 4, "{text} {pass}");
+            }
+        }
+    }
+}

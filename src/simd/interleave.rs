@@ -8,8 +8,8 @@
 
 use num_complex::Complex;
 
-use super::Isa;
 use super::fourier::Arithmetic;
+use super::{Isa, Kernels};
 
 /// The arguments of an interleaving; see the [module](self).
 pub struct Interleave<'a, T> {
@@ -25,10 +25,19 @@ pub struct Interleave<'a, T> {
     pub(crate) pitch: usize,
 }
 
+/// The arguments of sums over lanes: `out[i]` becomes the sum of the register of lanes number `i`, always in the same
+/// order.
+pub struct LaneSums<'a, T> {
+    pub(crate) lanes: &'a [T],
+    pub(crate) out: &'a mut [T],
+}
+
 /// Element types whose rows can be interleaved.
 pub trait Interleaved: Copy + Default + 'static {
     /// Interleaves rows. Panics where a slice is too short for what the call says.
     fn interleave(isa: Isa, call: Interleave<'_, Self>);
+    /// Adds up lanes. Panics where there is not a register of them for each sum.
+    fn lane_sums(isa: Isa, call: LaneSums<'_, Self>);
 }
 
 macro_rules! interleaved {
@@ -37,6 +46,11 @@ macro_rules! interleaved {
             fn interleave(isa: Isa, call: Interleave<'_, Self>) {
                 call.check();
                 dispatch!(isa, call, Interleave<$t> => interleave, $avx512, $avx2, $lanes)
+            }
+
+            fn lane_sums(isa: Isa, call: LaneSums<'_, Self>) {
+                assert!(call.lanes.len() == call.out.len() * $t::lanes(isa), "a register of lanes for each sum");
+                dispatch!(isa, call, LaneSums<$t> => lane_sums, $avx512, $avx2, $lanes)
             }
         }
     )*};
@@ -54,6 +68,14 @@ macro_rules! one_by_one {
                 let columns = call.columns;
                 each(call, 0..columns);
             }
+
+            fn lane_sums(isa: Isa, call: LaneSums<'_, Self>) {
+                let lanes = <$t>::lanes(isa);
+                assert!(call.lanes.len() == call.out.len() * lanes, "a register of lanes for each sum");
+                for (sum, lanes) in call.out.iter_mut().zip(call.lanes.chunks_exact(lanes)) {
+                    *sum = lanes.iter().fold(<$t>::default(), |sum, &lane| sum + lane);
+                }
+            }
         }
     )*};
 }
@@ -64,8 +86,9 @@ impl<T> Interleave<'_, T> {
     fn check(&self) {
         let Self { stride, rows, columns, pitch, .. } = *self;
         assert!(0 < rows && rows <= pitch, "the rows fit the panel");
-        assert!((rows - 1) * stride + columns <= self.source.len(), "the source holds all rows");
-        assert!(self.out.len() == columns * pitch, "the panel holds all columns");
+        let end = (rows - 1).saturating_mul(stride).saturating_add(columns);
+        assert!(end <= self.source.len(), "the source holds all rows");
+        assert!(self.out.len() == columns.saturating_mul(pitch), "the panel holds all columns");
     }
 }
 
@@ -140,20 +163,90 @@ unsafe fn shuffle<V: Arithmetic, const M: usize>(call: &Interleave<'_, V::Lane>,
     }
 }
 
+/// # Safety
+/// There are [as many registers of lanes as sums](Interleaved::lane_sums), and the machine has `V`'s instruction set.
+#[inline(always)]
+unsafe fn lane_sums<V: Arithmetic>(call: LaneSums<'_, V::Lane>) {
+    let LaneSums { lanes, out } = call;
+    for (lanes, out) in lanes.chunks(V::LANES * V::LANES).zip(out.chunks_mut(V::LANES)) {
+        // SAFETY: there is a register of lanes for each of the sums, which are no more than a register's.
+        unsafe {
+            match V::LANES {
+                16 => some_sums::<V, 16>(lanes, out),
+                8 => some_sums::<V, 8>(lanes, out),
+                4 => some_sums::<V, 4>(lanes, out),
+                _ => some_sums::<V, 2>(lanes, out),
+            }
+        }
+    }
+}
+
+/// Some sums, at most `M`, which is the number of lanes.
+///
+/// # Safety
+/// As [`lane_sums`].
+#[inline(always)]
+unsafe fn some_sums<V: Arithmetic, const M: usize>(lanes: &[V::Lane], out: &mut [V::Lane]) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut rows = [V::zero(); M];
+        for m in 0..out.len() {
+            rows[m] = V::load(lanes.as_ptr().add(m * M));
+        }
+        let mut left = M;
+        while left > 1 {
+            left /= 2;
+            for m in 0..left {
+                let (low, high) = rows[m].zip(rows[m + left]);
+                rows[m] = low.add(high);
+            }
+        }
+        rows[0].store_first(out.as_mut_ptr(), out.len());
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::guarded::End;
     use super::*;
 
-    fn agree<T: Interleaved + PartialEq + std::fmt::Debug>(isa: Isa, number: impl Fn(usize) -> T) {
-        for pitch in [1usize, 2, 3, 4, 8, 12, 16, 24, 48] {
+    fn sums_agree<T: Kernels + PartialEq + std::fmt::Debug + std::ops::Add<Output = T>>(
+        isa: Isa,
+        number: impl Fn(usize) -> T,
+    ) {
+        for count in 0..40 {
+            let each = T::lanes(isa);
+            let lanes: Vec<T> = (0..count * each).map(&number).collect();
+            let mut out = vec![number(7777); count];
+            T::lane_sums(isa, LaneSums { lanes: &lanes, out: &mut out });
+            for (i, (sum, lanes)) in out.iter().zip(lanes.chunks(each)).enumerate() {
+                let expected = lanes.iter().fold(T::default(), |sum, &lane| sum + lane);
+                assert_eq!(*sum, expected, "{isa:?}: sum {i} of {count}");
+            }
+        }
+    }
+
+    #[test]
+    fn lanes_are_added_up_where_they_belong() {
+        for isa in Isa::all() {
+            sums_agree(isa, |i| (i * 37 % 101) as f32);
+            sums_agree(isa, |i| (i * 37 % 101) as f64);
+            sums_agree(isa, |i| Complex::new((i * 37 % 101) as f32, 1.0));
+            sums_agree(isa, |i| Complex::new((i * 37 % 101) as f64, 1.0));
+        }
+    }
+
+    fn agree<T: Interleaved + bytemuck::Pod + PartialEq + std::fmt::Debug>(isa: Isa, number: impl Fn(usize) -> T) {
+        let pitches = [1usize, 2, 3, 4, 8, 12, 16, 24, 48];
+        for (pitch, end) in pitches.into_iter().flat_map(|pitch| End::BOTH.map(|end| (pitch, end))) {
             for columns in (0..20).chain([31, 32, 33, 50]) {
                 for rows in [1, pitch / 2, pitch.saturating_sub(1), pitch] {
                     if rows == 0 {
                         continue;
                     }
                     let stride = columns + 3;
-                    let source: Vec<T> = (0..(rows - 1) * stride + columns).map(&number).collect();
-                    let mut out = vec![number(7777); columns * pitch];
+                    let source = end.guard((0..(rows - 1) * stride + columns).map(&number).collect::<Vec<T>>());
+                    let mut out = end.guard(vec![number(7777); columns * pitch]);
                     T::interleave(isa, Interleave { source: &source, stride, rows, columns, out: &mut out, pitch });
                     for (i, y) in out.iter().enumerate() {
                         let (c, r) = (i / pitch, i % pitch);
@@ -167,7 +260,7 @@ mod tests {
 
     #[test]
     fn every_panel_is_the_transpose() {
-        for isa in [Isa::Portable, Isa::detect()] {
+        for isa in Isa::all() {
             agree(isa, |i| i as f32 + 1.0);
             agree(isa, |i| i as f64 + 1.0);
             agree(isa, |i| Complex::new(i as f32, 1.0));

@@ -172,9 +172,13 @@ impl<T> Dots<'_, T> {
     fn check(&self, lanes: usize) {
         let Self { channels, channel, rows, pitches, width, .. } = *self;
         assert!(channels > 0 && rows > 0 && width > 0, "something to sum");
-        let [end, source_end] = pitches.map(|pitch| (rows - 1) * pitch + width);
-        assert!((channels - 1) * channel + end <= self.gradient.len(), "the gradients hold their rows");
-        assert!(self.offsets.largest + source_end <= self.source.len(), "the source reaches as far as the offsets");
+        let last = |count: usize, step: usize| (count - 1).saturating_mul(step);
+        let [end, source_end] = pitches.map(|pitch| last(rows, pitch).saturating_add(width));
+        assert!(last(channels, channel).saturating_add(end) <= self.gradient.len(), "the gradients hold their rows");
+        assert!(
+            self.offsets.largest.saturating_add(source_end) <= self.source.len(),
+            "the source reaches as far as the offsets"
+        );
         assert!(self.out.len() == channels * self.offsets.len() * lanes, "lanes for each gradient and offset");
     }
 }
@@ -523,6 +527,7 @@ unsafe fn some_dots<V: Vector, const M: usize, const N: usize>(call: &Dots<'_, V
 
 #[cfg(test)]
 mod tests {
+    use super::super::guarded::End;
     use super::*;
     use crate::element::Element;
 
@@ -531,7 +536,7 @@ mod tests {
     }
 
     /// The source ends with the last sample of the last line, and what lies beside the results is marked.
-    fn products_agree<T: Element>(isa: Isa, rows: usize, width: usize) {
+    fn products_agree<T: Element>(isa: Isa, end: End, rows: usize, width: usize) {
         let offsets = Offsets::new(vec![7, 0, 3, 3, 12]);
         let (first, terms) = (1, 3);
         for (present, lines, add, joined) in [
@@ -541,12 +546,13 @@ mod tests {
             (rows.div_ceil(2), 2, false, true),
         ] {
             let pitch = width + 2;
-            let source: Vec<T> = (0..12 + (lines - 1) * pitch + width).map(number).collect();
-            let weights: Vec<T> = (0..rows * terms).map(|i| number(i + 3)).collect();
+            let source = end.guard((0..12 + (lines - 1) * pitch + width).map(number).collect::<Vec<T>>());
+            let weights = end.guard((0..rows * terms).map(|i| number(i + 3)).collect::<Vec<T>>());
             // Lines of a row lie one behind the other, and all of a row before the next.
             let (line, row) = (width + 1, lines * (width + 1) + 1);
-            let before: Vec<T> = (0..rows * row).map(|i| number(i + 5)).collect();
-            let mut out = before.clone();
+            let used = (present - 1) * row + (lines - 1) * line + width;
+            let before: Vec<T> = (0..used).map(|i| number(i + 5)).collect();
+            let mut out = end.guard(&before);
             let planes = Planes::lines(&mut out, [lines, present, width], [line, row]);
             let call = Product {
                 rows,
@@ -564,7 +570,7 @@ mod tests {
             for (i, &result) in out.iter().enumerate() {
                 let (m, y, x) = (i / row, i % row / line, i % row % line);
                 let mut expected = before[i];
-                if m < present && y < lines && x < width {
+                if y < lines && x < width {
                     expected = if add { expected } else { T::default() };
                     for k in 0..terms {
                         let sample = source[offsets.values[first + k] + y * pitch + x];
@@ -580,13 +586,70 @@ mod tests {
     fn every_tile_agrees_with_the_sum_written_out() {
         for isa in Isa::all() {
             for rows in [1, 2, 4, 8].into_iter().filter(|&rows| rows <= isa.rows()) {
-                for width in (1..=70).chain([95, 96, 97, 127, 128, 129, 160]) {
-                    products_agree::<f32>(isa, rows, width);
+                for end in End::BOTH {
+                    for width in (1..=70).chain([95, 96, 97, 127, 128, 129, 160]) {
+                        products_agree::<f32>(isa, end, rows, width);
+                    }
+                    for width in (1..=35).chain([47, 48, 49]) {
+                        products_agree::<f64>(isa, end, rows, width);
+                        products_agree::<Complex<f32>>(isa, end, rows, width);
+                        products_agree::<Complex<f64>>(isa, end, rows, width);
+                    }
                 }
-                for width in (1..=35).chain([47, 48, 49]) {
-                    products_agree::<f64>(isa, rows, width);
-                    products_agree::<Complex<f32>>(isa, rows, width);
-                    products_agree::<Complex<f64>>(isa, rows, width);
+            }
+        }
+    }
+
+    /// Gradients and source end with the last element of the last row.
+    fn dots_agree<T: Element>(isa: Isa, end: End, channels: usize, offsets: usize, width: usize) {
+        let (rows, lanes) = (3, T::lanes(isa));
+        let offsets = Offsets::new((0..offsets).map(|i| i * 5 % 7).collect());
+        let pitches = [width, width + 2];
+        let channel = rows * pitches[0] + 1;
+        let gradient = end.guard((0..channels * channel - 1).map(number).collect::<Vec<T>>());
+        let reach = offsets.largest() + (rows - 1) * pitches[1] + width;
+        let source = end.guard((0..reach).map(|i| number(i + 3)).collect::<Vec<T>>());
+        let before: Vec<T> = (0..channels * offsets.len() * lanes).map(|i| number(i + 5)).collect();
+        let mut out = end.guard(&before);
+        T::dots(
+            isa,
+            Dots {
+                gradient: &gradient,
+                channels,
+                channel,
+                source: &source,
+                offsets: &offsets,
+                rows,
+                pitches,
+                width,
+                out: &mut out,
+            },
+        );
+        let total = |sums: &[T]| sums.iter().fold(T::default(), |sum, &part| sum + part);
+        for (i, sums) in out.chunks(lanes).enumerate() {
+            let (c, offset) = (i / offsets.len(), offsets.values[i % offsets.len()]);
+            let mut expected = total(&before[i * lanes..][..lanes]);
+            for (r, j) in (0..rows).flat_map(|r| (0..width).map(move |j| (r, j))) {
+                expected += gradient[c * channel + r * pitches[0] + j] * source[offset + r * pitches[1] + j];
+            }
+            let count = offsets.len();
+            assert_eq!(total(sums), expected, "{isa:?} {channels} gradients, {count} offsets, {width} wide: {c}, {i}");
+        }
+    }
+
+    #[test]
+    fn every_tile_of_dots_agrees_with_the_sum_written_out() {
+        for (isa, end) in Isa::all().into_iter().flat_map(|isa| End::BOTH.map(|end| (isa, end))) {
+            for width in (1..=35).chain([63, 64, 65]) {
+                for channels in 1..=9 {
+                    for offsets in [1, 2, 5, 6, 9, 13] {
+                        dots_agree::<f32>(isa, end, channels, offsets, width);
+                    }
+                }
+                for (channels, offsets) in [(1, 7), (1, 8), (2, 3), (3, 4), (4, 6), (5, 9), (7, 10)] {
+                    dots_agree::<f64>(isa, end, channels, offsets, width);
+                    dots_agree::<Complex<f32>>(isa, end, channels, offsets, width);
+                    dots_agree::<Complex<f64>>(isa, end, channels, offsets, width);
                 }
             }
         }

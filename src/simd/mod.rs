@@ -35,10 +35,14 @@ macro_rules! dispatch {
 
 mod caches;
 pub(crate) mod fourier;
+#[cfg(test)]
+pub(crate) mod guarded;
 mod interleave;
 mod leaves;
 mod memory;
 mod outer;
+#[cfg(feature = "nn")]
+mod pairs;
 mod rows;
 mod scan;
 mod sliding;
@@ -48,11 +52,15 @@ mod vectorised;
 mod winograd;
 
 pub(crate) use caches::Caches;
-pub(crate) use interleave::Interleave;
+pub(crate) use interleave::{Interleave, LaneSums};
 pub use leaves::Kernels;
 pub(crate) use leaves::{Dots, Offsets, Product};
 pub(crate) use memory::{Line, elements, elements_mut, prefetch, split};
 pub(crate) use outer::Outer;
+#[cfg(feature = "nn")]
+pub use pairs::Pairs;
+#[cfg(feature = "nn")]
+pub(crate) use pairs::{Choose, PairWindows, Unchoose};
 pub(crate) use rows::Rows;
 pub(crate) use scan::{Levels, all_finite, levels};
 pub use sliding::Slide;

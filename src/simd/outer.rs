@@ -164,10 +164,11 @@ unsafe fn tile<V: Vector, const M: usize, const N: usize>(call: &Outer<'_, V::La
 
 #[cfg(test)]
 mod tests {
+    use super::super::guarded::End;
     use super::*;
     use crate::element::Element;
 
-    fn agree<T: Element>(isa: Isa) {
+    fn agree<T: Element>(isa: Isa, end: End) {
         let lanes = T::lanes(isa);
         let number = |i: usize| T::from_f64(((i * 31 + 7) % 17) as f64 - 8.0);
         for rows in 1..20 {
@@ -175,10 +176,11 @@ mod tests {
                 for (terms, add) in [(1, false), (2, true), (5, false), (5, true)] {
                     let columns = registers * lanes;
                     let (steps, pitch, out_pitch) = ([terms + 1, 1], columns + 3, columns + 1);
-                    let weights: Vec<T> = (0..rows * steps[0]).map(number).collect();
-                    let source: Vec<T> = (0..terms * pitch).map(|i| number(i + 5)).collect();
-                    let before: Vec<T> = (0..rows * out_pitch).map(|i| number(i + 11)).collect();
-                    let mut out = before.clone();
+                    let weights = end.guard((0..rows * steps[0] - 1).map(number).collect::<Vec<T>>());
+                    let source = (0..(terms - 1) * pitch + columns).map(|i| number(i + 5));
+                    let source = end.guard(source.collect::<Vec<T>>());
+                    let before: Vec<T> = (0..rows * out_pitch - 1).map(|i| number(i + 11)).collect();
+                    let mut out = end.guard(&before);
                     let call = Outer {
                         rows,
                         columns,
@@ -206,11 +208,11 @@ mod tests {
 
     #[test]
     fn every_tile_is_the_product() {
-        for isa in [Isa::Portable, Isa::detect()] {
-            agree::<f32>(isa);
-            agree::<f64>(isa);
-            agree::<Complex<f32>>(isa);
-            agree::<Complex<f64>>(isa);
+        for (isa, end) in Isa::all().into_iter().flat_map(|isa| End::BOTH.map(|end| (isa, end))) {
+            agree::<f32>(isa, end);
+            agree::<f64>(isa, end);
+            agree::<Complex<f32>>(isa, end);
+            agree::<Complex<f64>>(isa, end);
         }
     }
 

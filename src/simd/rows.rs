@@ -206,22 +206,28 @@ unsafe fn every<V: Vector, const STEP: usize>(parts: [V; STEP]) -> V {
 
 #[cfg(test)]
 mod tests {
+    use super::super::guarded::End;
     use super::*;
 
     /// The source ends with the last element of the last row, so that a load beyond it would leave the slice.
-    fn rows_agree<T: CopyRows + PartialEq + std::fmt::Debug>(isa: Isa, number: impl Fn(usize) -> T) {
-        for width in 1..70 {
-            for step in [0, 1, 2, 3, 4, 5] {
+    fn rows_agree<T: CopyRows + bytemuck::Pod + PartialEq + std::fmt::Debug>(isa: Isa, number: impl Fn(usize) -> T) {
+        for (end, apart) in End::BOTH.into_iter().flat_map(|end| [1, 2, 3].map(|apart| (end, apart))) {
+            for (width, step) in (1..70).flat_map(|width| (0..6).map(move |step| (width, step))) {
                 let pitch = width * step + 1;
-                let source: Vec<T> = (1..=3 * pitch + (width - 1) * step + 1).map(&number).collect();
-                let mut out = vec![number(0); 4 * 75];
+                let source = end.guard((1..=3 * pitch + (width - 1) * step + 1).map(&number).collect::<Vec<T>>());
                 // Two planes of two rows, one behind the other.
-                let out_planes = Planes::of(&mut out, [2, 2, width], [150, 75]);
-                T::copy_rows(isa, Rows { source: &source, steps: [2 * pitch, pitch, step], out: out_planes, apart: 1 });
+                let (across, row) = ((width - 1) * apart + 1, (width - 1) * apart + 6);
+                let mut out = end.guard(vec![number(0); 3 * row + across]);
+                let planes = match apart {
+                    1 => Planes::of(&mut out, [2, 2, width], [2 * row, row]),
+                    _ => Planes::apart(&mut out, [2, 2, width], [2 * row, row], apart),
+                };
+                T::copy_rows(isa, Rows { source: &source, steps: [2 * pitch, pitch, step], out: planes, apart });
                 for (i, &y) in out.iter().enumerate() {
-                    let (row, x) = (i / 75, i % 75);
-                    let expected = if x < width { source[row * pitch + x * step] } else { number(0) };
-                    assert_eq!(y, expected, "{isa:?} {width} {step}");
+                    let (line, x) = (i / row, i % row);
+                    let copied = x < across && x % apart == 0;
+                    let expected = if copied { source[line * pitch + x / apart * step] } else { number(0) };
+                    assert_eq!(y, expected, "{isa:?} {width} {step} {apart}");
                 }
             }
         }

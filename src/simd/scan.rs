@@ -142,3 +142,30 @@ fn end_stretch<R: Element<Real = R> + PartialOrd>(
     }
     *most = [zero; LANES];
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loudest_and_the_quietest_are_found_in_rows_of_any_length() {
+        for isa in Isa::all() {
+            for len in (1..70).chain([127, 128, 129, 500]) {
+                for at in [0, len / 2, len - 1] {
+                    let mut row = vec![-2.0f32; len];
+                    row[at] = -8.0;
+                    let silence = vec![0.0; 300];
+                    let Levels { loudest, quietest, finite } = levels(isa, [&row[..], &silence].into_iter());
+                    assert_eq!((loudest, finite), (8.0, true), "{isa:?} {len} {at}");
+                    // A stretch is every sixteenth of 128 samples: the loud one's is one of sixteen.
+                    assert_eq!(quietest, if len == 1 { 8.0 } else { 2.0 }, "{isa:?} {len} {at}");
+                    for taint in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                        row[at] = taint;
+                        assert!(!levels(isa, [&row[..]].into_iter()).finite, "{isa:?} {len} {at} {taint}");
+                        assert!(!finite_row(&row), "{len} {at} {taint}");
+                    }
+                }
+            }
+        }
+    }
+}

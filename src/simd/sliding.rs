@@ -364,6 +364,7 @@ unsafe fn meet<V: Vector, const N: usize>(samples: &[V; N], weight: V::Lane, sum
 
 #[cfg(test)]
 mod tests {
+    use super::super::guarded::End;
     use super::*;
 
     /// Small integers, whose sums are exact in any order.
@@ -372,19 +373,22 @@ mod tests {
     }
 
     fn agrees<T: crate::Element>(rows: usize, width: usize, heights: &[usize]) {
-        for isa in Isa::all() {
+        for (isa, end) in Isa::all().into_iter().flat_map(|isa| End::BOTH.map(|end| (isa, end))) {
             let lanes = T::lanes(isa);
             let tallest = heights.iter().copied().max().unwrap_or(1);
             // Two channels, of the second other samples and other weights, and every sample or every second.
             for step in [1, 2] {
                 let pitch = step * width.max(lanes) + heights.len() + 1;
                 let (channel, taps) = ((rows + tallest) * pitch, heights.iter().sum::<usize>());
-                let source = integers(2 * channel, T::from_f64);
-                let weights = integers(2 * taps, T::from_f64);
                 let columns: Vec<Column> = heights.iter().enumerate().map(|(i, &h)| [i, h]).collect();
+                // No more than a call asks for, but for what lies between the channels.
+                let reach = columns.iter().map(|&[offset, height]| offset + (height - 1) * pitch).max().unwrap_or(0);
+                let reach = reach + (rows - 1) * pitch + step * width.max(lanes);
+                let source = end.guard(integers(channel + reach, T::from_f64));
+                let weights = end.guard(integers(2 * taps, T::from_f64));
                 let mark = T::from_f64(1e6);
                 let (out_pitch, plane) = (width + 3, rows * (width + 3) + 1);
-                let mut out = vec![mark; 2 * plane];
+                let mut out = end.guard(vec![mark; plane + (rows - 1) * out_pitch + width]);
                 let planes = Planes::of(&mut out, [2, rows, width], [plane, out_pitch]);
                 let call = Sliding {
                     source: &source,

@@ -326,6 +326,15 @@ impl<'a, T> Planes<'a, T> {
         Self { first: Plane::of(data, pitch, rows, width), step: step as isize, count }
     }
 
+    /// As [`of`](Self::of), of rows whose elements are to lie `apart`.
+    #[cfg(test)]
+    pub(super) fn apart(data: &'a mut [T], shape: [usize; 3], [step, pitch]: [usize; 2], apart: usize) -> Self {
+        let [count, rows, width] = shape;
+        assert!((count - 1) * step + (rows - 1) * pitch + (width - 1) * apart < data.len(), "the slice holds all");
+        let first = Plane { data: data.as_mut_ptr(), pitch: pitch as isize, rows, width, lifetime: PhantomData };
+        Self { first, step: step as isize, count }
+    }
+
     /// Rows and width of each.
     pub(super) fn shape(&self) -> [usize; 2] {
         [self.first.rows, self.first.width]

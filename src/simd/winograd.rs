@@ -398,6 +398,7 @@ impl<V: Arithmetic, const P: usize, const O: usize, const S: usize> Apply<V, P, 
 
 #[cfg(test)]
 mod tests {
+    use super::super::guarded::End;
     use super::*;
     use crate::simd::Kernels;
 
@@ -407,11 +408,11 @@ mod tests {
     }
 
     /// What `y[o] = Σ_k w[k] · x[o + k]` is by the three maps, in each lane of its own.
-    fn agree(isa: Isa, size: usize, taps: usize) {
+    fn agree(isa: Isa, end: End, size: usize, taps: usize) {
         let (l, outputs) = (f64::lanes(isa), size + 1 - taps);
         let [x, w]: [Vec<f64>; 2] = [0, 1000].map(|from| (0..size * l).map(|i| number(i + from)).collect());
         let apply = |map: Map, source: &[f64], registers: usize| {
-            let mut out = vec![f64::NAN; registers * l];
+            let (source, mut out) = (&end.guard(source), end.guard(vec![f64::NAN; registers * l]));
             let lines = [[1, 0, 0]; 3];
             let mut finite = true;
             let call = Pass { map, size, source, out: &mut out, steps: [l; 2], lines, finite: Some(&mut finite) };
@@ -421,7 +422,7 @@ mod tests {
         };
         let samples = apply(Map::Data, &x, size);
         let weights = apply(Map::Kernel(taps), &w[..taps * l], size);
-        let products: Vec<f64> = samples.iter().zip(&weights).map(|(x, w)| x * w).collect();
+        let products: Vec<f64> = samples.iter().zip(weights.iter()).map(|(x, w)| x * w).collect();
         let results = apply(Map::Result(outputs), &products, outputs);
         for (i, y) in results.iter().enumerate() {
             let expected: f64 = (0..taps).map(|k| w[k * l + i % l] * x[i + k * l]).sum();
@@ -431,20 +432,21 @@ mod tests {
 
     #[test]
     fn the_maps_are_a_correlation() {
-        for isa in [Isa::Portable, Isa::detect()] {
+        for isa in Isa::all() {
             for (size, taps) in [(4, 2..=3), (6, 2..=5), (8, 3..=6)] {
-                taps.for_each(|taps| agree(isa, size, taps));
+                taps.for_each(|taps| End::BOTH.into_iter().for_each(|end| agree(isa, end, size, taps)));
             }
         }
     }
 
     #[test]
     fn lines_lie_where_they_are_said_to() {
-        for isa in [Isa::Portable, Isa::detect()] {
+        for (isa, end) in Isa::all().into_iter().flat_map(|isa| End::BOTH.map(|end| (isa, end))) {
             let l = f32::lanes(isa);
-            let source: Vec<f32> = (0..4000).map(|i| number(i) as f32).collect();
+            let source: Vec<f32> = (0..700 + 2 * 90 + 21 + 3 * 35 + l).map(|i| number(i) as f32).collect();
+            let source = end.guard(source);
             let lines = [[2, 700, 60 * l], [3, 90, 20 * l], [2, 21, 5 * l]];
-            let mut out = vec![f32::NAN; 2000];
+            let mut out = end.guard(vec![f32::NAN; (60 + 2 * 20 + 5 + 2) * l]);
             let mut finite = true;
             let (map, steps) = (Map::Result(2), [35, l]);
             f32::pass(
@@ -467,7 +469,7 @@ mod tests {
 
     #[test]
     fn what_is_not_finite_is_told() {
-        for isa in [Isa::Portable, Isa::detect()] {
+        for isa in Isa::all() {
             let l = f32::lanes(isa);
             for (lane, number) in [(0, f32::NAN), (l - 1, f32::INFINITY), (l / 2, f32::NEG_INFINITY)] {
                 let (mut source, mut out, mut finite) = (vec![1.0; 6 * l], vec![0.0; 4 * l], true);

@@ -301,17 +301,6 @@ mod tests {
         }
     }
 
-    fn sets() -> Vec<Isa> {
-        let mut sets = vec![Isa::Portable];
-        #[cfg(target_arch = "x86_64")]
-        match Isa::detect() {
-            Isa::Avx512 => sets.extend([Isa::Avx2, Isa::Avx512]),
-            Isa::Avx2 => sets.push(Isa::Avx2),
-            Isa::Portable => {}
-        }
-        sets
-    }
-
     /// Convolves two sparse blocks by transforms and by the definition.
     fn check<R: Element<Real = R> + sealed::Real>(isa: Isa, extents: &[usize], samples: Samples) {
         let layout = Layout::new(extents, samples, size_of::<R>()).expect("a layout");
@@ -416,7 +405,7 @@ mod tests {
             &[400, 32],
             &[1200, 64],
         ];
-        for isa in sets() {
+        for isa in Isa::all() {
             for extents in shapes {
                 for samples in [Samples::Real, Samples::Complex] {
                     check::<f32>(isa, extents, samples);

@@ -13,7 +13,7 @@ use crate::algo::lower::{Lowered, Phase};
 use crate::algo::{Call, Execute, Needs};
 use crate::element::Element;
 use crate::problem::{MAX_RANK, Pass, Problem};
-use crate::simd::{self, Dots, Isa, Line, Offsets, Workers};
+use crate::simd::{self, Dots, Isa, LaneSums, Line, Offsets, Workers};
 use crate::view::{View, advance};
 
 /// Bytes of the input's and the gradient's blocks that the design aims at.
@@ -208,10 +208,7 @@ impl WeightDots {
             }
         }
         for m in 0..channels {
-            let sums = sums[m * taps * lanes..].chunks_exact(lanes);
-            for (sum, lanes) in row.iter_mut().zip(sums) {
-                *sum = lanes.iter().fold(T::default(), |sum, &lane| sum + lane);
-            }
+            T::lane_sums(self.isa, LaneSums { lanes: &sums[m * taps * lanes..][..taps * lanes], out: &mut *row });
             if self.row.is_some() {
                 self.in_order(row);
             }

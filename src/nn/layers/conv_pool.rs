@@ -224,19 +224,9 @@ impl<T: Float> Pooling<T> {
 }
 
 fn choose<T: Float>(walk: &Walk, x: &[T], y: &mut [T], choices: &mut [Choice]) {
-    wide!({
-        let written = y.chunks_exact_mut(walk.outputs()).zip(choices.chunks_exact_mut(walk.outputs()));
-        for (x, (y, choices)) in x.chunks_exact(walk.inputs()).zip(written) {
-            walk.choose(x, y, choices);
-        }
-    })
+    wide!(walk.choose(x, y, choices))
 }
 
 fn unchoose<T: Float>(walk: &Walk, choices: &[Choice], dy: &[T], dx: &mut [T]) {
-    wide!({
-        let given = choices.chunks_exact(walk.outputs()).zip(dy.chunks_exact(walk.outputs()));
-        for (dx, (choices, dy)) in dx.chunks_exact_mut(walk.inputs()).zip(given) {
-            walk.unchoose(choices, dy, dx);
-        }
-    })
+    wide!(walk.unchoose(choices, dy, dx))
 }

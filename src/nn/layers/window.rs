@@ -6,6 +6,7 @@ use super::options::signed;
 use crate::error::{Error, Result};
 use crate::nn::Float;
 use crate::nn::layer::volume;
+use crate::simd::{Choose, Isa, PairWindows, Unchoose};
 
 /// The windows of a pooling layer: their extents, steps and padding.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -270,147 +271,55 @@ pub(super) type Choice = u8;
 pub(super) const CHOICES: usize = 1 << Choice::BITS;
 
 impl Walk {
-    /// The largest of each window, and which it is.
+    /// The largest of each window of some planes, and which it is.
     #[inline(always)]
     pub(super) fn choose<T: Float>(&self, x: &[T], y: &mut [T], choices: &mut [Choice]) {
         if self.is_pairs() {
-            return self.pairs_choose(x, y, choices);
+            return T::choose(Isa::detect(), Choose { windows: self.pairs(), source: x, out: y, choices });
         }
-        self.each(|at, places| {
-            let (mut most, mut choice, mut place): (T, Choice, Choice) = (T::NEG_INFINITY, 0, 0);
-            places.for_each(|from| {
-                let value = x[from];
-                // The first of several, NaN before numbers.
-                if (value > most) | (value.is_nan() & !most.is_nan()) {
-                    (most, choice) = (value, place);
-                }
-                place = place.wrapping_add(1);
+        let written = y.chunks_exact_mut(self.outputs()).zip(choices.chunks_exact_mut(self.outputs()));
+        for (x, (y, choices)) in x.chunks_exact(self.inputs()).zip(written) {
+            self.each(|at, places| {
+                let (mut most, mut choice, mut place): (T, Choice, Choice) = (T::NEG_INFINITY, 0, 0);
+                places.for_each(|from| {
+                    let value = x[from];
+                    // The first of several, NaN before numbers.
+                    if (value > most) | (value.is_nan() & !most.is_nan()) {
+                        (most, choice) = (value, place);
+                    }
+                    place = place.wrapping_add(1);
+                });
+                (y[at], choices[at]) = (most, choice);
             });
-            (y[at], choices[at]) = (most, choice);
-        });
+        }
     }
 
     /// Gives each window's gradient to the sample chosen, and zero to the others.
     #[inline(always)]
     pub(super) fn unchoose<T: Float>(&self, choices: &[Choice], dy: &[T], dx: &mut [T]) {
         if self.is_pairs() {
-            return self.pairs_unchoose(choices, dy, dx);
+            let call = Unchoose { windows: self.pairs(), gradient: dy, choices, out: dx };
+            return T::unchoose(Isa::detect(), call);
         }
-        dx.fill(T::ZERO);
-        self.each(|at, places| {
-            let mut place: Choice = 0;
-            places.for_each(|from| {
-                if place == choices[at] {
-                    dx[from] += dy[at];
-                }
-                place = place.wrapping_add(1);
+        let given = choices.chunks_exact(self.outputs()).zip(dy.chunks_exact(self.outputs()));
+        for (dx, (choices, dy)) in dx.chunks_exact_mut(self.inputs()).zip(given) {
+            dx.fill(T::ZERO);
+            self.each(|at, places| {
+                let mut place: Choice = 0;
+                places.for_each(|from| {
+                    if place == choices[at] {
+                        dx[from] += dy[at];
+                    }
+                    place = place.wrapping_add(1);
+                });
             });
-        });
+        }
     }
 
-    /// Rows of windows side by side that are chosen at once: each of the two steps has long stretches then, though the
-    /// rows may be short.
-    fn rows_at_once(&self) -> usize {
-        (STRETCH / (2 * self.axes[2].output)).clamp(1, self.axes[1].output.max(1))
-    }
-
-    #[inline(always)]
-    fn pairs_choose<T: Float>(&self, x: &[T], y: &mut [T], choices: &mut [Choice]) {
+    fn pairs(&self) -> PairWindows {
         let [_, height, width] = self.axes;
-        let (wide, once) = (2 * width.output, self.rows_at_once());
-        let outputs = height.output * width.output;
-        let written = y.chunks_exact_mut(outputs).zip(choices.chunks_exact_mut(outputs));
-        let (mut most, mut lower) = ([T::ZERO; STRETCH], [0; STRETCH]);
-        for (x, (y, choices)) in planes(x, height, width).zip(written) {
-            let rows = y.chunks_mut(once * width.output).zip(choices.chunks_mut(once * width.output));
-            for (x, (y, choices)) in x.chunks(once * 2 * width.input).zip(rows) {
-                if wide > STRETCH {
-                    choose_row(x, width.input, y, choices);
-                    continue;
-                }
-                // The larger of two rows, and whether it is the lower.
-                let stretch = most.chunks_exact_mut(wide).zip(lower.chunks_exact_mut(wide));
-                for (x, (most, lower)) in x.chunks_exact(2 * width.input).zip(stretch) {
-                    let (above, below) = x.split_at(width.input);
-                    for (((most, lower), &a), &b) in most.iter_mut().zip(lower).zip(above).zip(below) {
-                        let better = (b > a) | (b.is_nan() & !a.is_nan());
-                        (*most, *lower) = if better { (b, 2) } else { (a, 0) };
-                    }
-                }
-                // The larger of two columns. Of equals the first in the order of rows: the left one, unless it is below.
-                let pairs = most.as_chunks::<2>().0.iter().zip(lower.as_chunks::<2>().0);
-                for ((y, choice), (&[a, b], &[left, right])) in y.iter_mut().zip(choices).zip(pairs) {
-                    let better = (b > a) | (b.is_nan() & !a.is_nan()) | ((a == b) & (left > right));
-                    (*y, *choice) = if better { (b, right + 1) } else { (a, left) };
-                }
-            }
-        }
+        PairWindows { plane: height.input * width.input, pitch: width.input, count: [height.output, width.output] }
     }
-
-    #[inline(always)]
-    fn pairs_unchoose<T: Float>(&self, choices: &[Choice], dy: &[T], dx: &mut [T]) {
-        let [_, height, width] = self.axes;
-        let (wide, once) = (2 * width.output, self.rows_at_once());
-        let outputs = height.output * width.output;
-        let given = choices.chunks_exact(outputs).zip(dy.chunks_exact(outputs));
-        let (mut values, mut rows) = ([[T::ZERO; 2]; STRETCH / 2], [[0; 2]; STRETCH / 2]);
-        for (dx, (choices, dy)) in dx.chunks_exact_mut(height.input * width.input).zip(given) {
-            let given = choices.chunks(once * width.output).zip(dy.chunks(once * width.output));
-            for (dx, (choices, dy)) in dx.chunks_mut(once * 2 * width.input).zip(given) {
-                if wide > STRETCH {
-                    unchoose_row(choices, dy, width.input, dx);
-                    continue;
-                }
-                // A column's row, 0 or 2, where it was chosen.
-                let stretch = values.iter_mut().zip(&mut rows);
-                for ((value, row), (&choice, &dy)) in stretch.zip(choices.iter().zip(dy)) {
-                    (*value, *row) = ([dy; 2], [choice, choice ^ 1]);
-                }
-                let stretch = values.as_flattened().chunks_exact(wide).zip(rows.as_flattened().chunks_exact(wide));
-                for (dx, (values, rows)) in dx.chunks_exact_mut(2 * width.input).zip(stretch) {
-                    let (above, below) = dx.split_at_mut(width.input);
-                    for (((a, b), &value), &row) in above.iter_mut().zip(below.iter_mut()).zip(values).zip(rows) {
-                        *a = if row == 0 { value } else { T::ZERO };
-                        *b = if row == 2 { value } else { T::ZERO };
-                    }
-                    above[wide..].fill(T::ZERO);
-                    below[wide..].fill(T::ZERO);
-                }
-            }
-            dx[2 * height.output * width.input..].fill(T::ZERO);
-        }
-    }
-}
-
-/// Samples of two rows that are looked at together.
-const STRETCH: usize = 512;
-
-/// One row of windows of two by two.
-#[inline(always)]
-fn choose_row<T: Float>(x: &[T], width: usize, y: &mut [T], choices: &mut [Choice]) {
-    let (above, below) = x.split_at(width);
-    let pairs = above.as_chunks::<2>().0.iter().zip(below.as_chunks::<2>().0);
-    for ((y, choice), (a, b)) in y.iter_mut().zip(choices).zip(pairs) {
-        (*y, *choice) = (a[0], 0);
-        for (place, value) in [(1, a[1]), (2, b[0]), (3, b[1])] {
-            if (value > *y) | (value.is_nan() & !y.is_nan()) {
-                (*y, *choice) = (value, place);
-            }
-        }
-    }
-}
-
-/// The gradients of one row of windows of two by two.
-#[inline(always)]
-fn unchoose_row<T: Float>(choices: &[Choice], dy: &[T], width: usize, dx: &mut [T]) {
-    let (above, below) = dx.split_at_mut(width);
-    let to = above.as_chunks_mut::<2>().0.iter_mut().zip(below.as_chunks_mut::<2>().0);
-    for ((a, b), (&choice, &dy)) in to.zip(choices.iter().zip(dy)) {
-        let give = |place| if choice == place { dy } else { T::ZERO };
-        (*a, *b) = ([give(0), give(1)], [give(2), give(3)]);
-    }
-    above[2 * choices.len()..].fill(T::ZERO);
-    below[2 * choices.len()..].fill(T::ZERO);
 }
 
 /// The larger of two, and NaN where one is.

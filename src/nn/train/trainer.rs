@@ -192,8 +192,9 @@ impl<'a, T: Float> Trainer<'a, T> {
             return Err(Error::argument("batch", "at least one sample", 0));
         }
         let batches = self.samples(training.len()).div_ceil(self.batch);
-        if self.progress.batches >= batches && self.progress.batches > 0 {
-            let expected = format!("the data set of the checkpoint, of more than {} batches", self.progress.batches);
+        // A checkpoint may stand behind an epoch's last batch, before the epoch is judged.
+        if self.progress.batches > batches {
+            let expected = format!("the data set of the checkpoint, of at least {} batches", self.progress.batches);
             return Err(Error::argument("training", expected, batches));
         }
         let (epochs, samples) = (self.epochs, training.len());

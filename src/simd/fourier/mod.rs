@@ -157,3 +157,106 @@ impl<R> Products<'_, R> {
         assert!(same(&self.first) && same(&self.second), "planes of one length");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::guarded::{End, Guarded};
+    use super::*;
+    use crate::element::{Element, Scalar, sealed};
+
+    trait Part: Element<Real = Self> + sealed::Real {}
+    impl Part for f32 {}
+    impl Part for f64 {}
+
+    fn number<R: Part>(i: usize) -> R {
+        <R as Scalar>::from_f64(((i * 7919 + 13) % 23) as f64 / 4.0 - 2.75)
+    }
+
+    /// Both planes, and what they hold.
+    fn planes<R: Part>(end: End, len: usize) -> ([Guarded<R>; 2], [Vec<R>; 2]) {
+        let before = [0, 5].map(|seed| (0..len).map(|i| number(i + seed)).collect::<Vec<R>>());
+        (before.clone().map(|plane| end.guard(plane)), before)
+    }
+
+    /// What `part` says is transformed is `gain` times as much after the way there and back, and the rest as it was.
+    fn returned<R: Part>(after: &[Guarded<R>; 2], before: &[Vec<R>; 2], gain: usize, part: impl Fn(usize) -> bool) {
+        for (i, (y, x)) in after.iter().flat_map(|plane| plane.iter()).zip(before.iter().flatten()).enumerate() {
+            let [y, x] = [y, x].map(|v| v.to_f64().0);
+            let i = i % before[0].len();
+            let x = if part(i) { gain as f64 * x } else { x };
+            assert!((y - x).abs() < 1e3 * gain as f64 * R::DTYPE.epsilon(), "{i}: {y} for {x}, gain {gain}");
+        }
+    }
+
+    fn columns_return<R: Part>(isa: Isa, end: End, rows: usize, registers: usize) {
+        let (levels, _) = Levels::new(rows, 0.0, <R as Scalar>::from_f64).expect("small factors");
+        let width = registers * R::lanes(isa);
+        let pitch = width + 3;
+        let ([mut re, mut im], before) = planes::<R>(end, (rows - 1) * pitch + width);
+        for back in [false, true] {
+            let planes = Planes { re: &mut re, im: &mut im };
+            R::columns(isa, Columns { planes, levels: &levels, width, pitch, back });
+        }
+        returned(&[re, im], &before, rows, |i| i % pitch < width);
+    }
+
+    fn rows_return<R: Part>(isa: Isa, end: End, registers: usize, count: usize) {
+        let (levels, turns) = Levels::new(registers, 0.25, <R as Scalar>::from_f64).expect("small factors");
+        let ends = Ends::new(isa, &turns, <R as Scalar>::from_f64);
+        let row = registers * R::lanes(isa);
+        let pitch = row + 3;
+        let starts: Vec<usize> = (0..count).map(|i| i * pitch).collect();
+        let room = (count - 1) * pitch + row;
+        let ([mut re, mut im], before) = planes::<R>(end, room + MOST_LANES * R::lanes(isa));
+        for back in [false, true] {
+            let planes = Planes { re: &mut re, im: &mut im };
+            R::rows(isa, Rows { planes, levels: &levels, ends: &ends, starts: &starts, room, back });
+        }
+        // The room holds anything.
+        let cut = |mut plane: Vec<R>| {
+            plane.truncate(room);
+            plane
+        };
+        let after = [re, im].map(|plane| end.guard(&plane[..room]));
+        returned(&after, &before.map(cut), row, |i| i % pitch < row);
+    }
+
+    fn products_agree<R: Part>(isa: Isa, end: End, registers: usize) {
+        let len = registers * R::lanes(isa);
+        for (conjugate, add) in [(false, false), (false, true), (true, false), (true, true)] {
+            let ([mut re, mut im], before) = planes::<R>(end, len);
+            let (first, second) = (planes::<R>(end, len).0, planes::<R>(end, len).0);
+            let sum = Planes { re: &mut re, im: &mut im };
+            let [a, b] = [&first, &second].map(|[re, im]| [&**re, &**im]);
+            R::products(isa, Products { sum, first: a, second: b, conjugate, add });
+            for i in 0..len {
+                let sign = if conjugate { -1.0 } else { 1.0 };
+                let [[ar, ai], [br, bi]] = [a, b].map(|[re, im]| [re[i], im[i]].map(|v| v.to_f64().0));
+                let product = [ar * br - sign * ai * bi, ai * br + sign * ar * bi];
+                for (k, y) in [re[i], im[i]].into_iter().enumerate() {
+                    let from = if add { before[k][i].to_f64().0 } else { 0.0 };
+                    // Numbers of few bits: the sum is exact.
+                    assert_eq!(y.to_f64().0, from + product[k], "{isa:?} {i} of {len}, {conjugate} {add}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn there_and_back_is_where_it_was_and_nothing_beside_it() {
+        for (isa, end) in Isa::all().into_iter().flat_map(|isa| End::BOTH.map(|end| (isa, end))) {
+            for rows in [1, 2, 3, 4, 5, 6, 7, 8, 12, 14, 15, 16, 20, 35, 49, 64, 420, 1200] {
+                for count in 1..=6 {
+                    columns_return::<f32>(isa, end, rows, count);
+                    columns_return::<f64>(isa, end, rows, count);
+                    rows_return::<f32>(isa, end, rows, count);
+                    rows_return::<f64>(isa, end, rows, count);
+                }
+            }
+            for registers in 1..=5 {
+                products_agree::<f32>(isa, end, registers);
+                products_agree::<f64>(isa, end, registers);
+            }
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Problems drawn at random, and a grid of them: what no suite has been chosen for.
 
-use faltung::Problem;
+use faltung::{Boundary, DType, Layout, Mode, Pass, Problem};
 
 use crate::sample::Random;
 
@@ -104,6 +104,56 @@ fn field(random: &mut Random) -> String {
     format!("{}*{}:{mode}", joined(&extents), joined(&kernel))
 }
 
+/// A small problem with anything that one may have: every rank to 4, pass, boundary, mode and element type, layers and
+/// fields.
+pub(crate) fn any(random: &mut Random) -> Problem {
+    loop {
+        let rank = one(random, &[1, 1, 2, 2, 2, 3, 4]);
+        let layer = random.below(2) == 0;
+        let most = if layer { 500.0f64 } else { 30_000.0 };
+        let input: Vec<usize> = (0..rank).map(|_| logarithmic(random, 2.0 * most.powf(1.0 / rank as f64))).collect();
+        let usual = one(random, &[1, 3, 3, 3, 5, 7]);
+        let kernel: Vec<usize> = match layer {
+            true => vec![usual; rank],
+            false => input.iter().map(|&n| logarithmic(random, 1.2 * n as f64)).collect(),
+        };
+        let channels = |random: &mut Random| if layer { logarithmic(random, 200.0) } else { 1 };
+        let (inputs, outputs) = (channels(random), channels(random));
+        let (groups, inputs, outputs) = match random.below(5) {
+            0 => (inputs, inputs, inputs),
+            1 => (2, 2 * inputs, 2 * outputs),
+            _ => (1, inputs, outputs),
+        };
+        let boundaries = [
+            Boundary::Zero,
+            Boundary::Zero,
+            Boundary::Constant(1.0),
+            Boundary::Symmetric,
+            Boundary::Mirror,
+            Boundary::Nearest,
+            Boundary::Wrap,
+        ];
+        let mut problem = Problem::layer(1 + random.below(3), inputs, outputs, &input, &kernel)
+            .groups(groups)
+            .boundary(one(random, &boundaries))
+            .flip(random.below(2) == 0)
+            .pass(one(random, &Pass::ALL))
+            .layout(one(random, &[Layout::ChannelsFirst, Layout::ChannelsLast]))
+            .dtype(one(random, &[DType::F32, DType::F32, DType::F32, DType::F64, DType::C32, DType::C64]))
+            .mode(one(random, &[Mode::Full, Mode::Same, Mode::Valid, Mode::Causal]));
+        if random.below(4) == 0 {
+            let steps = |random: &mut Random| -> Vec<usize> { (0..rank).map(|_| 1 + random.below(3)).collect() };
+            problem = problem.stride(&steps(random)).dilation(&steps(random));
+        }
+        if let Some(problem) = problem.build().ok().filter(|problem| problem.flops() <= SMALL) {
+            return problem;
+        }
+    }
+}
+
+/// Floating-point operations of a small problem, at the most.
+const SMALL: f64 = 4e6;
+
 fn joined(extents: &[usize]) -> String {
     extents.iter().map(ToString::to_string).collect::<Vec<_>>().join("x")
 }
@@ -123,8 +173,8 @@ mod tests {
     fn what_is_drawn_is_a_problem() {
         let mut random = Random::new(7);
         for _ in 0..300 {
-            let (layer, field) = (layer(&mut random), field(&mut random));
-            for text in [layer, field] {
+            let texts = [layer(&mut random), field(&mut random), any(&mut random).to_string()];
+            for text in texts {
                 assert!(text.parse::<Problem>().is_ok(), "{text}");
             }
         }

@@ -6,6 +6,7 @@ mod builtin;
 mod calibrate;
 mod data;
 mod draw;
+mod errors;
 mod explain;
 mod failure;
 mod fit;
@@ -49,6 +50,7 @@ enum Command {
     Explain(explain::Args),
     Audit(audit::Args),
     Calibrate(calibrate::Args),
+    Errors(errors::Args),
 }
 
 fn main() -> ExitCode {
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         Some(Command::Explain(args)) => explain::run(args),
         Some(Command::Audit(args)) => audit::run(args),
         Some(Command::Calibrate(args)) => calibrate::run(args),
+        Some(Command::Errors(args)) => errors::run(args),
     };
     let (message, status) = match ended {
         Ok(()) => return ExitCode::SUCCESS,

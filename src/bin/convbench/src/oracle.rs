@@ -23,6 +23,8 @@ impl Effort {
     pub(crate) const GLANCE: Self = Self { wholly: 1e5, random: 512, products: 1e7 };
     /// For a verdict.
     pub(crate) const VERDICT: Self = Self { wholly: 2e7, random: 4096, products: 2e8 };
+    /// For the largest of many errors.
+    pub(crate) const ERRORS: Self = Self { wholly: 1e8, random: 65536, products: 1e9 };
 }
 
 /// Elements of a problem's result, computed by the definition.
@@ -80,6 +82,11 @@ impl<W: Element<Real = f64>> Expected<W> {
         if rms > 0.0 { largest / rms } else { largest }
     }
 
+    /// What should be, of each element sampled.
+    pub(crate) fn values(&self) -> impl Iterator<Item = W> + '_ {
+        self.values.iter().copied()
+    }
+
     /// How many elements are sampled.
     pub(crate) fn len(&self) -> usize {
         self.values.len()
@@ -135,9 +142,28 @@ fn choose(shape: &[usize], terms: f64, effort: Effort) -> Vec<usize> {
     indices
 }
 
-/// What [`Plan::error_bound`](faltung::Plan::error_bound) is a multiple of, a channel of the result: the largest
-/// magnitude in the first operand times the 2-norm of those elements of the second that enter its sums.
-pub(crate) fn scales<T: Sample>(problem: &Problem, operands: &Operands<T>) -> Vec<f64> {
+/// What [`Plan::error_bound`](faltung::Plan::error_bound) is a multiple of, a channel of the result.
+pub(crate) struct Scales {
+    values: Vec<f64>,
+    /// The axis of the result's index that they are told along.
+    axis: usize,
+}
+
+impl Scales {
+    pub(crate) fn new<T: Sample>(problem: &Problem, operands: &Operands<T>) -> Self {
+        let axis = if problem.pass() == Pass::WeightGradient { 0 } else { 1 };
+        Self { values: scales(problem, operands), axis }
+    }
+
+    /// That of the element at `index`.
+    pub(crate) fn at(&self, index: &[usize]) -> f64 {
+        self.values[index[self.axis]]
+    }
+}
+
+/// The largest magnitude in the first operand times the 2-norm of those elements of the second that enter a channel's
+/// sums.
+fn scales<T: Sample>(problem: &Problem, operands: &Operands<T>) -> Vec<f64> {
     let mut largest = operands.first.par_iter().map(|&v| magnitude(v)).reduce(|| 0.0, f64::max);
     if let Boundary::Constant(v) = problem.boundary() {
         largest = largest.max(v.abs());
@@ -179,11 +205,6 @@ pub(crate) fn scales<T: Sample>(problem: &Problem, operands: &Operands<T>) -> Ve
     sums.into_iter().map(|sum| largest * (sum * repeated).sqrt()).collect()
 }
 
-/// The axis of the result's index that [`scales`] are told along.
-pub(crate) fn scale_axis(problem: &Problem) -> usize {
-    if problem.pass() == Pass::WeightGradient { 0 } else { 1 }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,13 +236,13 @@ mod tests {
                 operands.second.fill(0.0);
                 let middle = operands.second.len() / 2 + 3;
                 operands.second[middle] = 5.0;
-                let scales = scales(&problem, &operands);
-                assert_eq!(scales.iter().filter(|&&s| s == 5.0).count(), 1, "{pass} {layout}");
+                let scales = Scales::new(&problem, &operands);
+                assert_eq!(scales.values.iter().filter(|&&s| s == 5.0).count(), 1, "{pass} {layout}");
                 let result = faltung::reference::compute(&problem, &operands.first, &operands.second).unwrap();
                 let expected = Expected::new(&problem, &operands, Effort::VERDICT).unwrap();
                 for (index, got, want) in expected.against(&result) {
                     assert_eq!(got, want);
-                    let scale = scales[index[scale_axis(&problem)]];
+                    let scale = scales.at(index);
                     assert!(want.abs() <= scale, "{pass} {layout} {index:?}: {want} beyond {scale}");
                 }
             }

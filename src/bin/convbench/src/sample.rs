@@ -94,6 +94,8 @@ pub(crate) enum Kind {
     Normal,
     /// Integers of at most this magnitude a part.
     Integers(usize),
+    /// Spread evenly from 0 to 1, with no imaginary part.
+    Positive,
 }
 
 impl Kind {
@@ -114,6 +116,7 @@ impl Kind {
     fn draw<T: Element>(self, random: &mut Random) -> T {
         let (re, im) = match self {
             Self::Normal => random.normal(),
+            Self::Positive => (random.below(1 << 24) as f64 / (1 << 24) as f64, 0.0),
             Self::Integers(largest) => {
                 let mut one = || random.below(2 * largest + 1) as f64 - largest as f64;
                 (one(), one())

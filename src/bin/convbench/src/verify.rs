@@ -11,7 +11,7 @@ use crate::bench::{Choice, guarded, plan};
 use crate::builtin;
 use crate::failure::Failure;
 use crate::machine;
-use crate::oracle::{Effort, Expected, scale_axis, scales};
+use crate::oracle::{Effort, Expected, Scales};
 use crate::sample::{Kind, Operands, Sample, array_bytes, check_memory, for_element, magnitude, number, zeros};
 use crate::suite::{Item, Problems};
 use crate::table::{BAD, DIM, GOOD, paint};
@@ -195,7 +195,7 @@ fn trials<T: Sample>(
             problem,
             kind,
             expected: Expected::new(problem, &operands, Effort::VERDICT)?,
-            scales: scales(problem, &operands),
+            scales: Scales::new(problem, &operands),
             operands,
             threads,
         };
@@ -220,7 +220,7 @@ struct Trial<'a, T: Sample> {
     kind: Kind,
     operands: Operands<T>,
     expected: Expected<T::Wide>,
-    scales: Vec<f64>,
+    scales: Scales,
     threads: Threads,
 }
 
@@ -262,10 +262,9 @@ impl<T: Sample> Trial<'_, T> {
         // The definition in double precision has an error of its own.
         let own = f64::EPSILON * (2.0 + 2.0 * (self.problem.terms() as f64).sqrt());
         let bound = if exact { 0.0 } else { plan.error_bound() + own };
-        let axis = scale_axis(self.problem);
         let mut worst: Option<(f64, String)> = None;
         for (index, got, want) in self.expected.against(result) {
-            let allowed = bound * self.scales[index[axis]];
+            let allowed = bound * self.scales.at(index);
             let error = magnitude(got - want);
             if error <= allowed {
                 continue;
@@ -310,6 +309,7 @@ impl<T: Sample> Trial<'_, T> {
     fn data(&self) -> String {
         match self.kind {
             Kind::Normal => "normal data".into(),
+            Kind::Positive => "positive data".into(),
             Kind::Integers(largest) => format!("integers up to {largest}"),
         }
     }
@@ -333,7 +333,7 @@ mod tests {
     fn trial(problem: &Problem, kind: Kind) -> Trial<'_, f32> {
         let operands = Operands::random(problem, kind).unwrap();
         let expected = Expected::new(problem, &operands, Effort::VERDICT).unwrap();
-        Trial { problem, kind, expected, scales: scales(problem, &operands), operands, threads: Threads::Serial }
+        Trial { problem, kind, expected, scales: Scales::new(problem, &operands), operands, threads: Threads::Serial }
     }
 
     #[test]

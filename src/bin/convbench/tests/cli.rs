@@ -244,3 +244,16 @@ fn an_audit_tells_how_far_auto_is_from_the_fastest() {
     // A problem that cannot be read.
     assert_eq!(run(&[&quick[..], &["100*"]].concat()).status.code(), Some(1));
 }
+
+#[test]
+fn errors_are_held_to_their_bounds_and_to_limits() {
+    let output = run(&["errors", "500*31:same", "--drawn", "5", "--threads", "1"]);
+    let text = stdout(&output);
+    assert!(output.status.success(), "{text}");
+    for name in ["direct fwd", "fft fwd", "500*31:same"] {
+        assert!(text.contains(name), "{name}: {text}");
+    }
+    assert_eq!(run(&["errors", "2000*31:same", "--max-slack", "1"]).status.code(), Some(1));
+    assert_eq!(run(&["errors", "2000*31:same", "--max-error", "1e-9"]).status.code(), Some(1));
+    assert_eq!(run(&["errors"]).status.code(), Some(2));
+}

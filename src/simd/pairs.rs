@@ -1,0 +1,472 @@
+//! Max pooling of two by two samples, and its way back.
+//!
+//! A register of windows is two registers of each of two rows, taken apart into left and right samples; which of a
+//! window's four is the largest is kept in a byte. On the way back a gradient goes to the sample chosen: two registers
+//! for each of the two rows, put together from left and right.
+//!
+//! Rows are short, so that their last registers go beyond them as long as there is room: what is written there is
+//! written again, since rows follow one another.
+
+use super::Isa;
+use super::fourier::Arithmetic;
+use super::vector::{Vector, portable};
+#[cfg(target_arch = "x86_64")]
+use super::vector::{avx2, avx512};
+
+/// Planes one behind the other, and the windows of two by two in each.
+#[derive(Clone, Copy, Debug)]
+pub struct PairWindows {
+    /// Samples of a plane, and from one row to the next.
+    pub(crate) plane: usize,
+    pub(crate) pitch: usize,
+    /// Rows of windows, and windows of a row; at least one of both.
+    pub(crate) count: [usize; 2],
+}
+
+/// The arguments of a choice: the largest sample of each window, the first of several, NaN before numbers; and its place
+/// in the window, row by row.
+pub struct Choose<'a, T> {
+    pub(crate) windows: PairWindows,
+    pub(crate) source: &'a [T],
+    pub(crate) out: &'a mut [T],
+    pub(crate) choices: &'a mut [u8],
+}
+
+/// The arguments of the way back: each window's gradient where its choice was, zero in all other samples.
+pub struct Unchoose<'a, T> {
+    pub(crate) windows: PairWindows,
+    pub(crate) gradient: &'a [T],
+    pub(crate) choices: &'a [u8],
+    pub(crate) out: &'a mut [T],
+}
+
+/// Element types of which the larger can be chosen.
+pub trait Pairs: Copy + 'static {
+    /// Chooses. Panics where a slice has not the length that the windows say.
+    fn choose(isa: Isa, call: Choose<'_, Self>);
+    /// Goes back. Panics where a slice has not the length that the windows say.
+    fn unchoose(isa: Isa, call: Unchoose<'_, Self>);
+}
+
+macro_rules! pairs {
+    ($($t:ident: $avx512:ident, $avx2:ident, $lanes:expr;)*) => {$(
+        impl Pairs for $t {
+            fn choose(isa: Isa, call: Choose<'_, Self>) {
+                call.windows.check(call.source.len(), [call.out.len(), call.choices.len()]);
+                dispatch!(isa, call, Choose<$t> => choose, $avx512, $avx2, $lanes)
+            }
+
+            fn unchoose(isa: Isa, call: Unchoose<'_, Self>) {
+                call.windows.check(call.out.len(), [call.gradient.len(), call.choices.len()]);
+                dispatch!(isa, call, Unchoose<$t> => unchoose, $avx512, $avx2, $lanes)
+            }
+        }
+    )*};
+}
+pairs! {
+    f32: F32, F32, 4;
+    f64: F64, F64, 2;
+}
+
+impl PairWindows {
+    /// Everything that the loops take on trust.
+    fn check(&self, samples: usize, windows: [usize; 2]) {
+        let Self { plane, pitch, count: [high, wide] } = *self;
+        assert!(high > 0 && wide > 0 && 2 * wide <= pitch, "rows hold their windows");
+        assert!((2 * high - 1) * pitch + 2 * wide <= plane, "planes hold their rows");
+        let planes = samples / plane;
+        assert!(samples == planes * plane && windows == [planes * high * wide; 2], "as many planes of each");
+    }
+}
+
+/// A register of samples that can be compared.
+///
+/// # Safety
+/// As [`Vector`].
+trait Choosing: Arithmetic<Lane: PartialOrd + Default> {
+    /// A place for each lane.
+    type Places: Copy;
+
+    /// The lanes of even number of both, and those of odd number.
+    unsafe fn unzip(self, other: Self) -> (Self, Self);
+    /// Place 0 in each lane.
+    unsafe fn first() -> Self::Places;
+    /// The larger of two, the first of equals, NaN before numbers, with its place.
+    unsafe fn larger(self, own: Self::Places, other: Self, place: u8) -> (Self, Self::Places);
+    /// The lanes where a place was chosen, zero in the others.
+    unsafe fn chosen(self, places: Self::Places, place: u8) -> Self;
+    /// The first `count` places, at most one for each lane, as bytes.
+    unsafe fn store_places(places: Self::Places, to: *mut u8, count: usize);
+    /// The first `count` places, at most one for each lane; any in the others.
+    unsafe fn load_places(from: *const u8, count: usize) -> Self::Places;
+}
+
+/// By arrays of lanes, for the compiler to vectorise.
+macro_rules! by_lane {
+    ($($vector:ty, $t:ty, $lanes:expr;)*) => {$(
+        impl Choosing for $vector {
+            type Places = [u8; $lanes];
+
+            #[inline(always)]
+            unsafe fn unzip(self, other: Self) -> (Self, Self) {
+                let mut lanes: [[$t; $lanes]; 2] = [[0.0; $lanes]; 2];
+                let (mut even, mut odd): ([$t; $lanes], [$t; $lanes]) = ([0.0; $lanes], [0.0; $lanes]);
+                // SAFETY: the arrays hold a register each; the instruction set is the caller's promise.
+                unsafe {
+                    self.store(lanes[0].as_mut_ptr());
+                    other.store(lanes[1].as_mut_ptr());
+                    let lanes = lanes.as_flattened();
+                    for i in 0..$lanes {
+                        (even[i], odd[i]) = (lanes[2 * i], lanes[2 * i + 1]);
+                    }
+                    (Self::load(even.as_ptr()), Self::load(odd.as_ptr()))
+                }
+            }
+            #[inline(always)]
+            unsafe fn first() -> Self::Places {
+                [0; $lanes]
+            }
+            #[inline(always)]
+            unsafe fn larger(self, mut own: Self::Places, other: Self, place: u8) -> (Self, Self::Places) {
+                let (mut most, mut others): ([$t; $lanes], [$t; $lanes]) = ([0.0; $lanes], [0.0; $lanes]);
+                // SAFETY: as above.
+                unsafe {
+                    self.store(most.as_mut_ptr());
+                    other.store(others.as_mut_ptr());
+                    for i in 0..$lanes {
+                        let better = (others[i] > most[i]) | (others[i].is_nan() & !most[i].is_nan());
+                        (most[i], own[i]) = if better { (others[i], place) } else { (most[i], own[i]) };
+                    }
+                    (Self::load(most.as_ptr()), own)
+                }
+            }
+            #[inline(always)]
+            unsafe fn chosen(self, places: Self::Places, place: u8) -> Self {
+                let mut lanes: [$t; $lanes] = [0.0; $lanes];
+                // SAFETY: as above.
+                unsafe {
+                    self.store(lanes.as_mut_ptr());
+                    for i in 0..$lanes {
+                        lanes[i] = if places[i] == place { lanes[i] } else { 0.0 };
+                    }
+                    Self::load(lanes.as_ptr())
+                }
+            }
+            #[inline(always)]
+            unsafe fn store_places(places: Self::Places, to: *mut u8, count: usize) {
+                // SAFETY: the caller's promise.
+                unsafe { std::ptr::copy_nonoverlapping(places.as_ptr(), to, count) }
+            }
+            #[inline(always)]
+            unsafe fn load_places(from: *const u8, count: usize) -> Self::Places {
+                let mut places = [0; $lanes];
+                // SAFETY: the caller's promise.
+                unsafe { std::ptr::copy_nonoverlapping(from, places.as_mut_ptr(), count) };
+                places
+            }
+        }
+    )*};
+}
+by_lane! {
+    portable::Lanes<f32, 4>, f32, 4;
+    portable::Lanes<f64, 2>, f64, 2;
+}
+#[cfg(target_arch = "x86_64")]
+by_lane! {
+    avx512::F64, f64, 8;
+    avx2::F64, f64, 4;
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use core::arch::x86_64::*;
+
+    use super::*;
+
+    impl Choosing for avx512::F32 {
+        type Places = __m512i;
+
+        #[inline(always)]
+        unsafe fn unzip(self, other: Self) -> (Self, Self) {
+            // SAFETY: the instruction set is the caller's promise.
+            unsafe {
+                let even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+                let odd = _mm512_or_epi32(even, _mm512_set1_epi32(1));
+                (
+                    Self(_mm512_permutex2var_ps(self.0, even, other.0)),
+                    Self(_mm512_permutex2var_ps(self.0, odd, other.0)),
+                )
+            }
+        }
+        #[inline(always)]
+        unsafe fn first() -> __m512i {
+            // SAFETY: as above.
+            unsafe { _mm512_setzero_si512() }
+        }
+        #[inline(always)]
+        unsafe fn larger(self, own: __m512i, other: Self, place: u8) -> (Self, __m512i) {
+            // SAFETY: as above.
+            unsafe {
+                // Neither below nor equal: above, or one of the two is NaN, which must not be the first.
+                let number = _mm512_cmp_ps_mask::<_CMP_ORD_Q>(self.0, self.0);
+                let better = _mm512_mask_cmp_ps_mask::<_CMP_NLE_UQ>(number, other.0, self.0);
+                let place = _mm512_set1_epi32(i32::from(place));
+                (Self(_mm512_mask_mov_ps(self.0, better, other.0)), _mm512_mask_mov_epi32(own, better, place))
+            }
+        }
+        #[inline(always)]
+        unsafe fn chosen(self, places: __m512i, place: u8) -> Self {
+            // SAFETY: as above.
+            unsafe {
+                let here = _mm512_cmpeq_epi32_mask(places, _mm512_set1_epi32(i32::from(place)));
+                Self(_mm512_maskz_mov_ps(here, self.0))
+            }
+        }
+        #[inline(always)]
+        unsafe fn store_places(places: __m512i, to: *mut u8, count: usize) {
+            // SAFETY: as above, and the caller's promise of so many bytes.
+            unsafe {
+                let bytes = _mm512_cvtepi32_epi8(places);
+                if count == 16 {
+                    return _mm_storeu_si128(to.cast(), bytes);
+                }
+                let mut all = [0; 16];
+                _mm_storeu_si128(all.as_mut_ptr().cast(), bytes);
+                std::ptr::copy_nonoverlapping(all.as_ptr(), to, count);
+            }
+        }
+        #[inline(always)]
+        unsafe fn load_places(from: *const u8, count: usize) -> __m512i {
+            // SAFETY: as above.
+            unsafe {
+                if count == 16 {
+                    return _mm512_cvtepu8_epi32(_mm_loadu_si128(from.cast()));
+                }
+                let mut all = [0; 16];
+                std::ptr::copy_nonoverlapping(from, all.as_mut_ptr(), count);
+                _mm512_cvtepu8_epi32(_mm_loadu_si128(all.as_ptr().cast()))
+            }
+        }
+    }
+
+    impl Choosing for avx2::F32 {
+        /// As numbers, to be compared and mixed as the samples are.
+        type Places = __m256;
+
+        #[inline(always)]
+        unsafe fn unzip(self, other: Self) -> (Self, Self) {
+            // SAFETY: the instruction set is the caller's promise.
+            unsafe {
+                let low = _mm256_permute2f128_ps::<0x20>(self.0, other.0);
+                let high = _mm256_permute2f128_ps::<0x31>(self.0, other.0);
+                // The halves of both: (0 1 2 3 | 8 9 …) and (4 5 6 7 | 12 13 …).
+                let even = _mm256_shuffle_ps::<0b10_00_10_00>(low, high);
+                let odd = _mm256_shuffle_ps::<0b11_01_11_01>(low, high);
+                (Self(even), Self(odd))
+            }
+        }
+        #[inline(always)]
+        unsafe fn first() -> __m256 {
+            // SAFETY: as above.
+            unsafe { _mm256_setzero_ps() }
+        }
+        #[inline(always)]
+        unsafe fn larger(self, own: __m256, other: Self, place: u8) -> (Self, __m256) {
+            // SAFETY: as above.
+            unsafe {
+                let number = _mm256_cmp_ps::<_CMP_ORD_Q>(self.0, self.0);
+                let better = _mm256_and_ps(number, _mm256_cmp_ps::<_CMP_NLE_UQ>(other.0, self.0));
+                let place = _mm256_set1_ps(f32::from(place));
+                (Self(_mm256_blendv_ps(self.0, other.0, better)), _mm256_blendv_ps(own, place, better))
+            }
+        }
+        #[inline(always)]
+        unsafe fn chosen(self, places: __m256, place: u8) -> Self {
+            // SAFETY: as above.
+            unsafe {
+                let here = _mm256_cmp_ps::<_CMP_EQ_OQ>(places, _mm256_set1_ps(f32::from(place)));
+                Self(_mm256_and_ps(here, self.0))
+            }
+        }
+        #[inline(always)]
+        unsafe fn store_places(places: __m256, to: *mut u8, count: usize) {
+            // SAFETY: as above, and the caller's promise of so many bytes.
+            unsafe {
+                let whole = _mm256_cvtps_epi32(places);
+                let short = _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256::<1>(whole));
+                let bytes = _mm_packus_epi16(short, short);
+                if count == 8 {
+                    return _mm_storel_epi64(to.cast(), bytes);
+                }
+                let mut all = [0; 16];
+                _mm_storeu_si128(all.as_mut_ptr().cast(), bytes);
+                std::ptr::copy_nonoverlapping(all.as_ptr(), to, count);
+            }
+        }
+        #[inline(always)]
+        unsafe fn load_places(from: *const u8, count: usize) -> __m256 {
+            // SAFETY: as above.
+            unsafe {
+                if count == 8 {
+                    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(from.cast())));
+                }
+                let mut all = [0; 16];
+                std::ptr::copy_nonoverlapping(from, all.as_mut_ptr(), count);
+                _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(all.as_ptr().cast())))
+            }
+        }
+    }
+}
+
+/// # Safety
+/// The call has been [checked](PairWindows::check), and the machine has `V`'s instruction set.
+#[inline(always)]
+unsafe fn choose<V: Choosing>(call: Choose<'_, V::Lane>) {
+    let Choose { windows: PairWindows { plane, pitch, count: [high, wide] }, source, out, choices } = call;
+    for plane_index in 0..source.len() / plane {
+        for line in 0..high {
+            let (row, above) = (plane_index * high + line, plane_index * plane + 2 * line * pitch);
+            for first in (0..wide).step_by(V::LANES) {
+                let (at, count) = (row * wide + first, V::LANES.min(wide - first));
+                // SAFETY: `check` has seen that the source holds the rows of all windows, and that there is a result
+                // and a choice for each; more than `count` are written only where there are more behind them.
+                unsafe {
+                    let (a, b) = pairs_at::<V>(source, above + 2 * first, count);
+                    let (c, d) = pairs_at::<V>(source, above + pitch + 2 * first, count);
+                    let (most, places) = a.larger(V::first(), b, 1);
+                    let (most, places) = most.larger(places, c, 2);
+                    let (most, places) = most.larger(places, d, 3);
+                    let room = V::LANES.min(out.len() - at);
+                    if room == V::LANES {
+                        most.store(out.as_mut_ptr().add(at));
+                    } else {
+                        most.store_first(out.as_mut_ptr().add(at), room);
+                    }
+                    V::store_places(places, choices.as_mut_ptr().add(at), room);
+                }
+            }
+        }
+    }
+}
+
+/// The left and the right samples of `count` pairs, at most a register of each, from an element on; anything in the
+/// other lanes.
+///
+/// # Safety
+/// There are so many, and the machine has `V`'s instruction set.
+#[inline(always)]
+unsafe fn pairs_at<V: Choosing>(source: &[V::Lane], at: usize, count: usize) -> (V, V) {
+    let samples = 2 * count;
+    // SAFETY: the caller's promise; more are read only where there are more behind them.
+    unsafe {
+        let from = source.as_ptr().add(at);
+        if source.len() - at >= 2 * V::LANES {
+            return V::load(from).unzip(V::load(from.add(V::LANES)));
+        }
+        let rest = samples.saturating_sub(V::LANES);
+        let high = if rest > 0 { V::load_first(from.add(V::LANES), rest) } else { V::zero() };
+        V::load_first(from, samples.min(V::LANES)).unzip(high)
+    }
+}
+
+/// # Safety
+/// The call has been [checked](PairWindows::check), and the machine has `V`'s instruction set.
+#[inline(always)]
+unsafe fn unchoose<V: Choosing>(call: Unchoose<'_, V::Lane>) {
+    let Unchoose { windows: PairWindows { plane, pitch, count: [high, wide] }, gradient, choices, out } = call;
+    for start in (0..out.len()).step_by(plane) {
+        for line in 0..high {
+            let row = start / plane * high + line;
+            // The upper row first: what goes beyond it is written again.
+            for below in [0, 1] {
+                let begin = start + (2 * line + below) * pitch;
+                for first in (0..wide).step_by(V::LANES) {
+                    let (at, count) = (row * wide + first, V::LANES.min(wide - first));
+                    // SAFETY: `check` has seen that there is a gradient and a choice for each window, and that the
+                    // planes hold the rows of all windows; more than `count` are written only where there are more
+                    // behind them.
+                    unsafe {
+                        let given = gradient.as_ptr().add(at);
+                        let given = if count == V::LANES { V::load(given) } else { V::load_first(given, count) };
+                        let places = V::load_places(choices.as_ptr().add(at), V::LANES.min(choices.len() - at));
+                        let place = 2 * below as u8;
+                        let (low, high) = given.chosen(places, place).zip(given.chosen(places, place + 1));
+                        let (to, room) = (out.as_mut_ptr().add(begin + 2 * first), out.len() - begin - 2 * first);
+                        if room >= 2 * V::LANES {
+                            low.store(to);
+                            high.store(to.add(V::LANES));
+                        } else {
+                            let samples = 2 * count;
+                            low.store_first(to, samples.min(V::LANES));
+                            if samples > V::LANES {
+                                high.store_first(to.add(V::LANES), samples - V::LANES);
+                            }
+                        }
+                    }
+                }
+                if pitch > 2 * wide {
+                    let end = (start + plane).min(begin + pitch);
+                    out[begin + 2 * wide..end].fill(V::Lane::default());
+                }
+            }
+        }
+        if plane > 2 * high * pitch {
+            out[start + 2 * high * pitch..start + plane].fill(V::Lane::default());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The place of the first of the largest, NaN before numbers, by the definition.
+    fn best(values: [f64; 4]) -> usize {
+        let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let nan = values.iter().position(|v| v.is_nan());
+        nan.or(values.iter().position(|&v| v == most)).expect("four values")
+    }
+
+    fn agree<T: Pairs + Default + PartialEq + std::fmt::Debug + Into<f64>>(isa: Isa, number: impl Fn(f64) -> T) {
+        let widths = (1..=20).chain([31, 32, 33, 40]);
+        for (high, wide, odd) in widths.flat_map(|wide| [(1, wide, [0, 0]), (3, wide, [1, 0]), (2, wide, [2, 1])]) {
+            let (pitch, rows, planes) = (2 * wide + odd[0], 2 * high + odd[1], 3);
+            let windows = PairWindows { plane: pitch * rows, pitch, count: [high, wide] };
+            // Many equal values, and some that are none.
+            let value = |i: usize| if i % 53 == 11 { f64::NAN } else { ((i * 7919) % 101 % 4) as f64 - 2.0 };
+            let source: Vec<T> = (0..planes * windows.plane).map(|i| number(value(i))).collect();
+            let count = planes * high * wide;
+            let (mut out, mut choices) = (vec![number(77.0); count], vec![9; count]);
+            T::choose(isa, Choose { windows, source: &source, out: &mut out, choices: &mut choices });
+            let gradient: Vec<T> = (0..count).map(|i| number(i as f64 + 1.0)).collect();
+            let (mut back, mut expected) = (vec![number(77.0); source.len()], vec![T::default(); source.len()]);
+            for (i, (y, &choice)) in out.iter().zip(&choices).enumerate() {
+                let (plane, line, column) = (i / (high * wide), i / wide % high, i % wide);
+                let at = |place: usize| plane * windows.plane + (2 * line + place / 2) * pitch + 2 * column + place % 2;
+                let place = best([0, 1, 2, 3].map(|place| value(at(place))));
+                assert_eq!(usize::from(choice), place, "{isa:?} {high}x{wide}+{odd:?}: choice {i}");
+                let (y, wanted): (f64, f64) = ((*y).into(), value(at(place)));
+                assert!(y == wanted || y.is_nan() && wanted.is_nan(), "{isa:?} {high}x{wide}+{odd:?}: {i} is {y}");
+                expected[at(place)] = gradient[i];
+            }
+            T::unchoose(isa, Unchoose { windows, gradient: &gradient, choices: &choices, out: &mut back });
+            assert_eq!(back, expected, "{isa:?} {high}x{wide}+{odd:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_of_the_largest_is_chosen_and_found_again() {
+        for isa in Isa::all() {
+            agree::<f32>(isa, |v| v as f32);
+            agree::<f64>(isa, |v| v);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "as many planes of each")]
+    fn a_short_result_is_refused() {
+        let windows = PairWindows { plane: 4, pitch: 2, count: [1, 1] };
+        let call = Choose { windows, source: &[0.0f32; 8], out: &mut [0.0; 1], choices: &mut [0; 2] };
+        f32::choose(Isa::Portable, call);
+    }
+}
