@@ -138,7 +138,9 @@ impl Dense {
         let panel = seconds_of_product::<T>(costs, (this.isa, this.rows), n, terms as f64, passes);
         // What lies between the factors and the registers: panels, or the sums by lanes.
         let moved = match problem.pass {
-            Pass::Forward if this.within => (m * n * T::lanes(this.isa)) as f64 * (terms as f64 / this.run as f64).max(1.0) / 4.0,
+            Pass::Forward if this.within => {
+                (m * n * T::lanes(this.isa)) as f64 * (terms as f64 / this.run as f64).max(1.0) / 4.0
+            }
             Pass::Forward => ((m + n) * terms) as f64,
             _ => (m * terms) as f64 + (n * terms) as f64 / 4.0,
         };
