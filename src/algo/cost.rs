@@ -136,6 +136,12 @@ costs! {
     copy_apart: 4.1e-10, 9.3e-10, 7e-10;
     /// Copies: a row.
     copy_row: 4.4e-9, 6e-9, 8.7e-9;
+    /// Patches of `im2col`: a tap's samples of one block, whatever they are.
+    patch: 5e-8, 5e-8, 5e-8;
+    /// Patches of `im2col`: an element beside the last one, copied to a row and from there to its panel.
+    patch_copy: 2e-10, 2e-10, 3e-10;
+    /// Patches of `im2col`: an element that does not lie beside the last one.
+    patch_apart: 5e-10, 8e-10, 8e-10;
     /// Copies: an element that is interleaved with those of other rows.
     interleave: 1.1e-10, 1.3e-10, 2.2e-10;
     /// A weight that is packed where those of a channel lie side by side.

@@ -139,9 +139,10 @@ impl Im2col {
             let blocks = (lowered.outer / this.channels) as f64;
             let passes = (terms / this.depth as f64).ceil();
             let panel = seconds_of_product::<T>(costs, (this.isa, this.rows), columns, terms, passes);
-            let sample = if phase.last().is_none_or(|a| a.step == 1) { costs.copy } else { costs.copy_apart };
+            let sample = if phase.last().is_none_or(|a| a.step == 1) { costs.patch_copy } else { costs.patch_apart };
             let rows = (one / made.tile.last().copied().unwrap_or(1).max(1)) as f64 * this.batch as f64;
-            let gathered = terms * (columns as f64 * sample * wide::<T>() + rows * costs.copy_row);
+            let gathered = terms
+                * (this.batch as f64 * costs.patch + columns as f64 * sample * wide::<T>() + rows * costs.copy_row);
             let results = columns as f64 * lowered.outer as f64 * costs.copy * wide::<T>();
             let panels = lowered.outer.div_ceil(this.rows) as f64;
             seconds += items * (filled * (panels * panel + blocks * gathered + results) + blocks * costs.item);

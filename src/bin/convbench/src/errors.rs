@@ -227,7 +227,7 @@ fn seen<T: Sample>(
     let mut all = Vec::new();
     for choice in choices(problem, auto)? {
         note(&choice.to_string());
-        let plan = match plan::<T>(problem, &choice, threads) {
+        let plan = match plan::<T>(Planner::new().threads(threads), problem, &choice) {
             Ok((_, plan)) => plan,
             Err(Error::Unsupported { .. }) => continue,
             Err(error) => return Err(error),
