@@ -104,19 +104,21 @@ impl Dense {
             let elements = count.div_ceil(each).saturating_mul(each).saturating_mul(terms);
             Line::holding::<T>(elements.saturating_mul(problem.groups))
         };
-        let lanes = LYING.iter().fold(T::lanes(isa), |lanes, n| lanes * n);
+        // The sums of a tile of the forward pass, by lanes.
+        let [tall, wide] = [m.min(LYING[0]), n.min(LYING[1])];
+        let lanes = if problem.pass == Pass::Forward { tall * wide * T::lanes(isa) } else { 0 };
         let needs = Needs {
             packed: if weights { 0 } else { panels(n, width) },
             shared: panels(m, rows),
             worker: (Line::holding::<T>(block * width) + Line::holding::<T>(depth * width))
-                .max(Line::holding::<T>(lanes) + Line::holding::<T>(LYING[1])),
+                .max(Line::holding::<T>(lanes) + Line::holding::<T>(wide)),
         };
         let apart = |count: usize, step: usize| Offsets::new((0..count).map(|k| k * step).collect());
         let offsets = [depth, terms % depth].map(|n| apart(n, width));
         // From one row of the second factor to the next: all channels of the input, or those of a group.
         let row = if weights { problem.in_channels } else { problem.in_channels / problem.groups };
         let lying = match problem.pass {
-            Pass::Forward => [n.min(LYING[1]), n % LYING[1]].map(|n| apart(n, row)),
+            Pass::Forward => [wide, n % LYING[1]].map(|n| apart(n, row)),
             _ => [apart(terms, row), Offsets::default()],
         };
         let Problem { pass, groups, conjugate, .. } = *problem;
@@ -320,6 +322,7 @@ impl<T: Element> Execute<T> for Dense {
             if terms == 0 {
                 return tile.fill(T::default());
             }
+            let beside = tile.plane(&[0; 3], height, used).is_some();
             for from in (0..terms).step_by(self.depth) {
                 let depth = self.depth.min(terms - from);
                 let last = usize::from(depth < self.depth);
@@ -337,7 +340,11 @@ impl<T: Element> Execute<T> for Dense {
                     }
                 };
                 for m in (0..height).step_by(rows) {
-                    let panel = group * row_panels + (row + m) / rows;
+                    let (panel, present) = (group * row_panels + (row + m) / rows, rows.min(height - m));
+                    if beside {
+                        // Or the stores would wait for lines that nobody has asked for.
+                        (m..m + present).for_each(|m| simd::prefetch(tile.row(&[0, m, 0], used)));
+                    }
                     T::product(
                         isa,
                         Product {
@@ -348,9 +355,9 @@ impl<T: Element> Execute<T> for Dense {
                             pitch: 0,
                             first,
                             terms: depth,
-                            out: match tile.plane(&[0, m, 0], rows.min(height - m), used) {
+                            out: match tile.plane(&[0, m, 0], present, used) {
                                 Some(plane) => plane.into(),
-                                None => Plane::of(&mut sums[m * width..], width, rows.min(height - m), used).into(),
+                                None => Plane::of(&mut sums[m * width..], width, present, used).into(),
                             },
                             add: from > 0,
                             joined: false,
@@ -360,7 +367,7 @@ impl<T: Element> Execute<T> for Dense {
                     );
                 }
             }
-            if tile.plane(&[0; 3], height, used).is_none() {
+            if !beside {
                 for m in 0..height {
                     tile.write(&[0, m, 0], &sums[m * width..][..used]);
                 }

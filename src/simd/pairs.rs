@@ -376,35 +376,24 @@ unsafe fn unchoose<V: Choosing>(call: Unchoose<'_, V::Lane>) {
     let Unchoose { windows: PairWindows { plane, pitch, count: [high, wide] }, gradient, choices, out } = call;
     for start in (0..out.len()).step_by(plane) {
         for line in 0..high {
-            let row = start / plane * high + line;
-            // The upper row first: what goes beyond it is written again.
-            for below in [0, 1] {
-                let begin = start + (2 * line + below) * pitch;
-                for first in (0..wide).step_by(V::LANES) {
-                    let (at, count) = (row * wide + first, V::LANES.min(wide - first));
-                    // SAFETY: `check` has seen that there is a gradient and a choice for each window, and that the
-                    // planes hold the rows of all windows; more than `count` are written only where there are more
-                    // behind them.
-                    unsafe {
-                        let given = gradient.as_ptr().add(at);
-                        let given = if count == V::LANES { V::load(given) } else { V::load_first(given, count) };
-                        let places = V::load_places(choices.as_ptr().add(at), V::LANES.min(choices.len() - at));
-                        let place = 2 * below as u8;
-                        let (low, high) = given.chosen(places, place).zip(given.chosen(places, place + 1));
-                        let (to, room) = (out.as_mut_ptr().add(begin + 2 * first), out.len() - begin - 2 * first);
-                        if room >= 2 * V::LANES {
-                            low.store(to);
-                            high.store(to.add(V::LANES));
-                        } else {
-                            let samples = 2 * count;
-                            low.store_first(to, samples.min(V::LANES));
-                            if samples > V::LANES {
-                                high.store_first(to.add(V::LANES), samples - V::LANES);
-                            }
-                        }
-                    }
+            let (row, upper) = (start / plane * high + line, start + 2 * line * pitch);
+            for first in (0..wide).step_by(V::LANES) {
+                let (at, count) = (row * wide + first, V::LANES.min(wide - first));
+                // SAFETY: `check` has seen that there is a gradient and a choice for each window, and that the planes
+                // hold the rows of all windows.
+                unsafe {
+                    let given = gradient.as_ptr().add(at);
+                    let given = if count == V::LANES { V::load(given) } else { V::load_first(given, count) };
+                    let places = V::load_places(choices.as_ptr().add(at), V::LANES.min(choices.len() - at));
+                    let above = given.chosen(places, 0).zip(given.chosen(places, 1));
+                    let below = given.chosen(places, 2).zip(given.chosen(places, 3));
+                    // What lies behind the upper row is written next, unless its beginning has been.
+                    put_pairs(above, &mut out[upper + 2 * first..], count, first == 0);
+                    put_pairs(below, &mut out[upper + pitch + 2 * first..], count, true);
                 }
-                if pitch > 2 * wide {
+            }
+            if pitch > 2 * wide {
+                for begin in [upper, upper + pitch] {
                     let end = (start + plane).min(begin + pitch);
                     out[begin + 2 * wide..end].fill(V::Lane::default());
                 }
@@ -412,6 +401,28 @@ unsafe fn unchoose<V: Choosing>(call: Unchoose<'_, V::Lane>) {
         }
         if plane > 2 * high * pitch {
             out[start + 2 * high * pitch..start + plane].fill(V::Lane::default());
+        }
+    }
+}
+
+/// Writes `count` pairs, and zeros behind them if there is room and they may be written.
+///
+/// # Safety
+/// The slice holds the pairs, and the machine has `V`'s instruction set.
+#[inline(always)]
+unsafe fn put_pairs<V: Vector>((low, high): (V, V), to: &mut [V::Lane], count: usize, beyond: bool) {
+    let (whole, to) = (to.len() >= 2 * V::LANES && (beyond || count == V::LANES), to.as_mut_ptr());
+    // SAFETY: the caller's promise, and the length just seen.
+    unsafe {
+        if whole {
+            low.store(to);
+            high.store(to.add(V::LANES));
+            return;
+        }
+        let samples = 2 * count;
+        low.store_first(to, samples.min(V::LANES));
+        if samples > V::LANES {
+            high.store_first(to.add(V::LANES), samples - V::LANES);
         }
     }
 }

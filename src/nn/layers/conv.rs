@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayViewD, ArrayViewMutD};
 
-use super::conv_pool::Pooling;
+use super::conv_pool::{Pooling, Written};
 use super::epilogue::Epilogue;
 use super::options::conv_setters;
 use super::passes::Planned;
@@ -138,7 +138,10 @@ impl<T: Float> Layer<T> for ConvLayer<T> {
         let (shape, y) = (x.shape(), output(y)?);
         let x = input(&x)?;
         match pooling {
-            Some(pooling) => pooling.forward(planned, make, (shape, x), weight.values()?, y, context)?,
+            Some(pooling) => {
+                let finish = epilogue.finisher(channels)?;
+                return pooling.forward(planned, make, (shape, x), weight.values()?, y, &finish, context);
+            }
             None => planned.of(shape, || make(shape))?.run(Pass::Forward, x, weight.values()?, y, context)?,
         }
         epilogue.forward(y, channels, plane)
@@ -149,7 +152,7 @@ impl<T: Float> Layer<T> for ConvLayer<T> {
         let (shape, plane) = (pass.x.shape(), volume(&pass.y.shape()[2..]));
         let (x, dx) = (input(&pass.x)?, pass.dx.map(output).transpose()?);
         let dy = dense("output gradient", pass.dy.into_slice())?;
-        epilogue.backward(input(&pass.y)?, dy, plane, context)?;
+        let y = input(&pass.y)?;
         // The problem needs the weight's shape only, which is had beside its slices.
         let [outputs, inputs] = [0, 1].map(|axis| weight.value.shape()[axis]);
         let make = |shape: &[usize]| {
@@ -160,8 +163,10 @@ impl<T: Float> Layer<T> for ConvLayer<T> {
         let (weight, gradient) = weight.slices_mut()?;
         let gradient = trainable.then_some(gradient);
         if let Some(pooling) = pooling {
-            return pooling.backward(planned, make, (shape, x), weight, dy, gradient, dx, context);
+            let written = Written { weight: gradient, input: dx };
+            return pooling.backward(planned, make, (shape, x), weight, (y, dy), epilogue, written, context);
         }
+        epilogue.backward(y, dy, plane, context)?;
         let passes = planned.of(shape, || make(shape))?;
         if let Some(gradient) = gradient {
             passes.run(Pass::WeightGradient, x, dy, gradient, context)?;

@@ -7,6 +7,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use super::epilogue::{Epilogue, channel_sums};
 use super::passes::Planned;
 use super::window::{CHOICES, Choice, Walk, Window};
 use crate::error::Result;
@@ -30,6 +31,12 @@ pub(super) struct Pooling<T> {
     partial: Vec<T>,
     /// Memory of threads that are not running. The last given back is taken first: it is in the cache.
     idle: Mutex<Vec<Room<T>>>,
+}
+
+/// The gradients that a backward pass is asked for.
+pub(super) struct Written<'a, T> {
+    pub(super) weight: Option<&'a mut [T]>,
+    pub(super) input: Option<&'a mut [T]>,
 }
 
 /// A thread's memory.
@@ -104,7 +111,7 @@ impl<T: Float> Pooling<T> {
         Ok(Parts { entries, full, last })
     }
 
-    /// Writes the pooled sums `y`, and remembers which were chosen.
+    /// Writes the pooled sums `y`, finished by `finish`, and remembers which were chosen.
     pub(super) fn forward(
         &mut self,
         planned: &mut Planned<T>,
@@ -112,6 +119,7 @@ impl<T: Float> Pooling<T> {
         (shape, x): (&[usize], &[T]),
         weight: &[T],
         y: &mut [T],
+        finish: &(impl Fn(usize, &mut [T], usize) + Sync),
         context: &mut Context<T>,
     ) -> Result<()> {
         let passes = planned.of(shape, || make(shape))?;
@@ -124,8 +132,9 @@ impl<T: Float> Pooling<T> {
             let done = passes.run(Pass::Forward, x, weight, &mut sums, context);
             let planes =
                 (rows(&sums[..], walk.inputs()), rows(y, walk.outputs()), rows(&mut choices[..], walk.outputs()));
-            share(planes, GRAIN.div_ceil(walk.inputs().max(1)), &|_, (x, y, choices)| {
+            share(planes, GRAIN.div_ceil(walk.inputs().max(1)), &|first, (x, y, choices)| {
                 choose(&walk, x.data, y.data, choices.data);
+                finish(first, y.data, walk.outputs());
             });
             context.give(sums);
             done
@@ -134,11 +143,12 @@ impl<T: Float> Pooling<T> {
             let [input, sums] = [&problem.input_shape(), &problem.output_shape()].map(|shape| volume(&shape[1..]));
             let output = problem.out_channels() * walk.outputs();
             let arrays = (rows(x, input), rows(y, output), rows(&mut choices[..], output));
-            try_share(arrays, parts.entries, &|_, (x, y, choices)| {
+            try_share(arrays, parts.entries, &|first, (x, y, choices)| {
                 let entries = x.data.len() / input.max(1);
                 self.with_room(entries * sums, |sums, workspace| {
                     parts.plan(entries).run(x.data, weight, sums, workspace)?;
                     choose(&walk, sums, y.data, choices.data);
+                    finish(first * problem.out_channels(), y.data, walk.outputs());
                     Ok(())
                 })
             })
@@ -147,18 +157,20 @@ impl<T: Float> Pooling<T> {
         done
     }
 
-    /// Writes the gradients of the weights and of the input, where they are asked for, from that of the pooled sums.
+    /// Writes the gradients of the weights, of the bias and of the input, where they are asked for, from that of the
+    /// output `y`.
     pub(super) fn backward(
         &mut self,
         planned: &mut Planned<T>,
         make: impl Fn(&[usize]) -> Result<Problem>,
         (shape, x): (&[usize], &[T]),
         weight: &[T],
-        dy: &[T],
-        mut dw: Option<&mut [T]>,
-        dx: Option<&mut [T]>,
+        (y, dy): (&[T], &mut [T]),
+        epilogue: &mut Epilogue<T>,
+        written: Written<'_, T>,
         context: &mut Context<T>,
     ) -> Result<()> {
+        let Written { weight: mut dw, input: dx } = written;
         let passes = planned.of(shape, || make(shape))?;
         let problem = passes.problem().clone();
         let walk = self.window.over(&problem.output_shape())?;
@@ -167,6 +179,8 @@ impl<T: Float> Pooling<T> {
             return Err(crate::Error::shape("the last forward pass", &expected, &given));
         }
         if part(&problem) >= problem.batch() {
+            epilogue.backward(y, dy, walk.outputs(), context)?;
+            let dy = &*dy;
             let mut gradient = context.take(volume(&problem.output_shape()));
             let planes = (
                 rows(&self.choices[..], walk.outputs()),
@@ -198,10 +212,15 @@ impl<T: Float> Pooling<T> {
         let width = dw.as_ref().map_or(0, |dw| dw.len());
         partial.resize(problem.batch().div_ceil(grain) * width, T::ZERO);
         let of_weight = Blocks { data: &mut partial[..], width, grain };
-        let arrays = (rows(x, input), rows(dy, output), rows(&self.choices[..], output), rows(dx, wide), of_weight);
-        let done = try_share(arrays, grain, &|_, (x, dy, choices, dx, dw)| {
+        let (channels, activation) = (problem.out_channels(), epilogue.activation());
+        let of_bias = epilogue.bias_gradient()?;
+        let mut planes = context.take(if of_bias.is_some() { problem.batch() * channels } else { 0 });
+        let back = (rows(y, output), rows(dy, output), rows(&mut planes[..], channels));
+        let arrays = (rows(x, input), back, rows(&self.choices[..], output), rows(dx, wide), of_weight);
+        let done = try_share(arrays, grain, &|_, (x, (y, dy, planes), choices, dx, dw)| {
             let entries = x.data.len() / input.max(1);
             self.with_room(entries * sums, |gradient, workspace| {
+                Epilogue::unfinish_planes(activation, y.data, dy.data, walk.outputs(), planes.data);
                 unchoose(&walk, choices.data, dy.data, gradient);
                 if width > 0 {
                     to_weight.plan(entries).run(x.data, gradient, dw.data, workspace)?;
@@ -219,6 +238,10 @@ impl<T: Float> Pooling<T> {
             }
         }
         self.partial = partial;
+        if let Some(of_bias) = of_bias {
+            channel_sums(&planes, of_bias);
+        }
+        context.give(planes);
         done
     }
 }

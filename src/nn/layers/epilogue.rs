@@ -24,13 +24,38 @@ impl<T: Float> Epilogue<T> {
         Ok(())
     }
 
+    /// What finishes rows of a plane each, of an output of so many channels, from the row of a number on.
+    pub(super) fn finisher(&self, channels: usize) -> Result<impl Fn(usize, &mut [T], usize) + Sync> {
+        let bias = self.bias.as_ref().map(|bias| bias.values()).transpose()?;
+        Ok(move |first: usize, y: &mut [T], plane: usize| finish_rows(first, y, bias, channels, plane, self.activation))
+    }
+
+    /// As [`backward`](Self::backward) for some planes, of which `sums` become those over each of them.
+    pub(super) fn unfinish_planes(activation: Option<Activation>, y: &[T], dy: &mut [T], plane: usize, sums: &mut [T]) {
+        wide!({
+            unapply(y, dy, activation);
+            plane_sums(dy, plane, sums);
+        });
+    }
+
+    /// The activation taken in.
+    pub(super) fn activation(&self) -> Option<Activation> {
+        self.activation
+    }
+
+    /// The gradient of the bias, if it is trained, to be written.
+    pub(super) fn bias_gradient(&mut self) -> Result<Option<&mut [T]>> {
+        let bias = self.bias.as_mut().filter(|bias| bias.trainable);
+        Ok(bias.map(|bias| bias.slices_mut()).transpose()?.map(|(_, gradient)| gradient))
+    }
+
     /// Takes the gradient `dy` back to the sums, in place, and writes the bias's own.
     pub(super) fn backward(&mut self, y: &[T], dy: &mut [T], plane: usize, context: &mut Context<T>) -> Result<()> {
         unfinish(y, dy, self.activation);
-        match self.bias.as_mut().filter(|bias| bias.trainable) {
-            Some(bias) => bias_gradient(dy, bias, plane, context),
-            None => Ok(()),
+        if let Some(gradient) = self.bias_gradient()? {
+            bias_gradient(dy, gradient, plane, context);
         }
+        Ok(())
     }
 
     pub(super) fn visit(&mut self, visitor: &mut Visitor<'_, T>) -> Result<()> {
@@ -58,22 +83,35 @@ pub(in crate::nn) fn finish<T: Float>(
     if (bias.is_none() && activation.is_none()) || channels * plane == 0 {
         return;
     }
-    // One channel after the other, or all of a row at once where each is one number.
     let width = if plane == 1 { channels } else { plane };
     share(rows(y, width), GRAIN.div_ceil(width), &|first, y| {
-        wide!({
-            for (i, y) in y.data.chunks_exact_mut(width).enumerate() {
-                match bias {
-                    Some(bias) if plane == 1 => y.iter_mut().zip(bias).for_each(|(y, &b)| *y += b),
-                    Some(bias) => {
-                        let bias = bias[(first + i) % channels];
-                        y.iter_mut().for_each(|y| *y += bias);
-                    }
-                    None => {}
+        finish_rows(first, y.data, bias, channels, plane, activation);
+    });
+}
+
+/// As [`finish`] for some rows, from the row of a number on: one channel after the other, or all of them at once where
+/// each is one number.
+fn finish_rows<T: Float>(
+    first: usize,
+    y: &mut [T],
+    bias: Option<&[T]>,
+    channels: usize,
+    plane: usize,
+    activation: Option<Activation>,
+) {
+    let width = if plane == 1 { channels } else { plane };
+    wide!({
+        for (i, y) in y.chunks_exact_mut(width).enumerate() {
+            match bias {
+                Some(bias) if plane == 1 => y.iter_mut().zip(bias).for_each(|(y, &b)| *y += b),
+                Some(bias) => {
+                    let bias = bias[(first + i) % channels];
+                    y.iter_mut().for_each(|y| *y += bias);
                 }
-                apply(y, activation);
+                None => {}
             }
-        });
+            apply(y, activation);
+        }
     });
 }
 
@@ -109,9 +147,8 @@ pub(super) fn unapply<T: Float>(y: &[T], dy: &mut [T], activation: Option<Activa
     }
 }
 
-/// The gradient of a bias: the sums of `dy`, (batch, `channels`, `plane`), over everything but the channels.
-fn bias_gradient<T: Float>(dy: &[T], bias: &mut Parameter<T>, plane: usize, context: &mut Context<T>) -> Result<()> {
-    let (_, gradient) = bias.slices_mut()?;
+/// The gradient of a bias: the sums of `dy`, (batch, channels, `plane`), over everything but the channels.
+fn bias_gradient<T: Float>(dy: &[T], gradient: &mut [T], plane: usize, context: &mut Context<T>) {
     let channels = gradient.len();
     if plane == 1 {
         share(gradient, 64, &|first, gradient| {
@@ -122,23 +159,31 @@ fn bias_gradient<T: Float>(dy: &[T], bias: &mut Parameter<T>, plane: usize, cont
                 }
             });
         });
-        return Ok(());
+        return;
     }
     if plane == 0 || dy.is_empty() {
-        gradient.fill(T::ZERO);
-        return Ok(());
+        return gradient.fill(T::ZERO);
     }
     let mut sums = context.take(dy.len() / plane);
     share((rows(dy, plane), &mut sums[..]), GRAIN.div_ceil(plane), &|_, (planes, sums)| {
-        wide!({
-            for (sum, plane) in sums.iter_mut().zip(planes.data.chunks_exact(plane)) {
-                *sum = sum_of(plane, |value| value);
-            }
-        });
+        wide!(plane_sums(planes.data, plane, sums));
     });
+    channel_sums(&sums, gradient);
+    context.give(sums);
+}
+
+/// The sum of each plane.
+#[inline(always)]
+fn plane_sums<T: Float>(planes: &[T], plane: usize, sums: &mut [T]) {
+    for (sum, plane) in sums.iter_mut().zip(planes.chunks_exact(plane)) {
+        *sum = sum_of(plane, |value| value);
+    }
+}
+
+/// The sums over the batch of what there is of each entry and channel.
+pub(super) fn channel_sums<T: Float>(sums: &[T], gradient: &mut [T]) {
+    let channels = gradient.len();
     for (channel, gradient) in gradient.iter_mut().enumerate() {
         *gradient = sums.iter().skip(channel).step_by(channels).copied().sum();
     }
-    context.give(sums);
-    Ok(())
 }
