@@ -17,7 +17,7 @@ pub(crate) struct Span {
 
 impl Span {
     /// The indices `low..high` whose positions lie within `extent` samples.
-    fn inside(&self, extent: usize) -> (usize, usize) {
+    pub(crate) fn inside(&self, extent: usize) -> (usize, usize) {
         let step = self.step as isize;
         let low = if self.start < 0 { (-self.start + step - 1) / step } else { 0 };
         let high = (extent as isize - self.start + step - 1).div_euclid(step).max(0);
@@ -34,6 +34,9 @@ pub(crate) fn dense_pitches(extents: &[usize]) -> [usize; MAX_RANK] {
     }
     pitches
 }
+
+/// Rows that are asked for before they are copied.
+const AHEAD: usize = 4;
 
 /// A source with what lies outside it.
 #[derive(Clone, Copy)]
@@ -312,6 +315,12 @@ impl<'a, T: Element> Source<'a, T> {
             let first =
                 from + at.step(rank - 1, 0) + (last.start + (low * last.step) as isize) * at.strides()[rank + 1];
             if stride == 1 && last.pitch == 1 {
+                // Rows lie too far apart for the machine to see what comes next.
+                if rank > 1 && index[rank - 2] + AHEAD < counts[rank - 2] {
+                    let next = first + at.strides()[rank] * (AHEAD * spans[rank - 2].step) as isize;
+                    let next = usize::try_from(next).ok().and_then(|next| self.view.data.get(next..next + high - low));
+                    next.into_iter().for_each(simd::prefetch);
+                }
                 let source = &self.view.data[first as usize..first as usize + high - low];
                 row[low..high].iter_mut().zip(source).for_each(|(y, &x)| *y = map(x));
             } else if stride > 0 {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::element::{Element, Scalar, sealed};
 use crate::problem::MAX_RANK;
-use crate::simd::fourier::{Columns, Ends, Levels, MOST_LANES, Planes, Products, Rows};
+use crate::simd::fourier::{Columns, Ends, Levels, MOST_LANES, Planes, Products, ROOM, Rows, What};
 use crate::simd::{Isa, Line};
 
 /// What a block holds.
@@ -65,7 +65,7 @@ impl Layout {
 
     /// Numbers of a plane: the samples, gaps between them, and room behind.
     pub(crate) fn plane(&self) -> usize {
-        self.used + MOST_LANES * MOST_LANES
+        self.used + ROOM
     }
 
     /// Numbers of a block: two planes.
@@ -182,23 +182,34 @@ impl<R: Element<Real = R> + sealed::Real> Transform<R> {
     }
 
     pub(crate) fn forward(&self, block: &mut [R]) {
-        for a in 0..self.layout.rank - 1 {
-            self.columns(a, block, false);
-        }
-        self.rows(block, false);
+        self.all_columns(block, false);
+        self.rows(block, What::Forward);
     }
 
     pub(crate) fn inverse(&self, block: &mut [R]) {
-        self.rows(block, true);
-        for a in (0..self.layout.rank - 1).rev() {
-            self.columns(a, block, true);
+        self.rows(block, What::Inverse);
+        self.all_columns(block, true);
+    }
+
+    /// The inverse transform of the product of a block's transform and a spectrum: as [`forward`](Self::forward),
+    /// [`multiply`](Self::multiply) and [`inverse`](Self::inverse) in place, with fewer ways to memory and back.
+    pub(crate) fn convolve(&self, block: &mut [R], spectrum: &[R]) {
+        self.all_columns(block, false);
+        self.rows(block, What::Product(spectrum.split_at(self.layout.plane()).into()));
+        self.all_columns(block, true);
+    }
+
+    fn all_columns(&self, block: &mut [R], back: bool) {
+        let axes = self.layout.rank - 1;
+        for a in 0..axes {
+            self.columns(if back { axes - 1 - a } else { a }, block, back);
         }
     }
 
-    fn rows(&self, block: &mut [R], back: bool) {
+    fn rows(&self, block: &mut [R], what: What<'_, R>) {
         let levels = &self.levels[self.layout.rank - 1];
         let (planes, room) = (planes(block), self.layout.used);
-        R::rows(self.isa, Rows { planes, levels, ends: &self.ends, starts: &self.starts, room, back });
+        R::rows(self.isa, Rows { planes, levels, ends: &self.ends, starts: &self.starts, room, what });
     }
 
     fn columns(&self, axis: usize, block: &mut [R], back: bool) {
@@ -341,6 +352,9 @@ mod tests {
             fill(&mut |i| sparse.iter().find(|(place, _)| *place == i).map_or([0.0; 2], |(_, value)| *value));
         transform.forward(&mut first);
         transform.forward(&mut second);
+        let mut fused = first.clone();
+        transform.inverse(&mut fused);
+        transform.convolve(&mut fused, &second);
         let mut sum = vec![<R as Scalar>::from_f64(f64::NAN); layout.block()];
         for add in [false, true] {
             let how = Product { conjugate: false, add };

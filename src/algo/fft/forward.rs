@@ -22,6 +22,9 @@ const HELD: usize = 1 << 20;
 /// Frequencies that are multiplied at a time, so that the kernel's stay near.
 const FREQUENCIES: usize = 512;
 
+/// Rows that are asked for before they are written.
+const AHEAD: usize = 4;
+
 /// Samples further from 1 than this power of two are scaled.
 const FAR: i32 = 16;
 
@@ -85,7 +88,7 @@ impl Division {
             .saturating_add(lines(spectra, part));
         let sums = self.count.saturating_mul(geometry.block());
         let worker = lines(sums.saturating_mul(sources), part)
-            .saturating_add(lines(sums, part))
+            .saturating_add(if geometry.channels() == (1, 1) { 0 } else { lines(sums, part) })
             .saturating_add(lines(self.outliers, element))
             .saturating_add(lines(self.outliers, 8))
             .saturating_add(lines(self.count, 8));
@@ -190,7 +193,6 @@ impl<T: Element> Execute<T> for Forward<T::Real> {
         let (plain, exponents) = (&*plain, &*exponents);
         let out = ViewMut { data: spectra, at: Strided::dense(&[g.kernels(), g.block()], Default::default()) };
         let scale = <T::Real as Scalar>::from_f64(self.transform.scale());
-        let real = g.layout.samples() == Samples::Real;
         let sources = g.channels().1;
         workers.tiles(out, &[1, g.block()], |mut tile, _| {
             let index = tile.start()[0];
@@ -204,7 +206,7 @@ impl<T: Element> Execute<T> for Forward<T::Real> {
             };
             let [f1, f2] = power::<T::Real>(-(exponents[channel].to_f64().0 as i32));
             let shape = g.kernel_shape();
-            let (last, plane) = (g.rank - 1, g.layout.plane());
+            let last = g.rank - 1;
             // Taps go backwards from the beginning, and so behind the end.
             let wrapped = |a: usize, i: usize| match g.axes[a].offset(i) {
                 0 => 0,
@@ -214,17 +216,10 @@ impl<T: Element> Execute<T> for Forward<T::Real> {
             for taps in plain[index * taps..][..taps].chunks_exact(shape[last]) {
                 let row = (0..last).map(|a| wrapped(a, at[a]) * g.layout.pitch(a)).sum();
                 advance(&mut at[..last], &shape[..last]);
-                for (i, &w) in taps.iter().enumerate() {
-                    let column = wrapped(last, i);
+                blocks::backwards(&g.axes[last], taps, &g.layout, row, block, |w, imaginary| {
                     let (re, im) = if g.conjugate { w.conj() } else { w }.parts();
-                    let place = g.layout.place(row, column);
-                    // What has wrapped around has changed its sign.
-                    let sign = if real && column > 0 { -scale } else { scale };
-                    block[place] = re * f1 * f2 * sign;
-                    if !real {
-                        block[place + plane] = im * f1 * f2 * sign;
-                    }
-                }
+                    (if imaginary { im } else { re }) * f1 * f2 * scale
+                });
             }
             self.transform.forward(block);
         });
@@ -262,28 +257,34 @@ impl<T: Element> Item<'_, T> {
         let (g, d) = (&self.forward.geometry, self.division);
         let (sources, block) = (g.channels().1, g.block());
         let spectra: &mut [T::Real] = take(&mut scratch, d.count * sources * block);
-        let sums: &mut [T::Real] = take(&mut scratch, d.count * block);
+        // One channel by one kernel is transformed in place.
+        let alone = g.channels() == (1, 1);
+        let sums: &mut [T::Real] = take(&mut scratch, if alone { 0 } else { d.count * block });
         let values: &mut [T] = take(&mut scratch, d.outliers);
         let places: &mut [u64] = take(&mut scratch, d.outliers);
         let states: &mut [[i32; 2]] = take(&mut scratch, d.count);
-        let count = self.tiles(&out);
+        let (count, first) = (self.tiles(&out), out.start()[1]);
         let plain = |[state, _]: [i32; 2]| STATES[state as usize] == State::Plain;
         let mut found = 0;
         for p in 0..count {
             let spectra = &mut spectra[p * sources * block..][..sources * block];
             self.gather(&out, p, spectra);
             found += self.clean(p, spectra, &mut states[p], &mut values[found..], &mut places[found..]);
-            if plain(states[p]) {
+            if plain(states[p]) && alone {
+                let kernel = g.kernel(first, 0) * block;
+                self.forward.transform.convolve(spectra, &self.packed.spectra[kernel..][..block]);
+            } else if plain(states[p]) {
                 spectra.chunks_exact_mut(block).for_each(|block| self.forward.transform.forward(block));
             }
         }
-        let first = out.start()[1];
         for r in 0..out.shape()[1] {
-            let sums = &mut sums[..count * block];
-            self.multiply(first + r, &spectra[..count * sources * block], sums);
+            if !alone {
+                self.multiply(first + r, &spectra[..count * sources * block], &mut sums[..count * block]);
+            }
+            let sums = if alone { &mut *spectra } else { &mut *sums };
             for p in 0..count {
                 let sum = &mut sums[p * block..][..block];
-                if plain(states[p]) {
+                if plain(states[p]) && !alone {
                     self.forward.transform.inverse(sum);
                 }
                 let outliers = values[..found].iter().zip(&places[..found]);
@@ -324,7 +325,7 @@ impl<T: Element> Item<'_, T> {
         let tile = self.tile(out, number);
         let mut windows = [Window::default(); MAX_RANK];
         for (a, axis) in g.axes().iter().enumerate() {
-            windows[a] = axis.window(out.start()[2 + a] + tile.start[a]);
+            windows[a] = axis.window(out.start()[2 + a] + tile.start[a], tile.counts[a]);
         }
         for (c, block) in blocks.chunks_exact_mut(g.block()).enumerate() {
             let channel = (out.start()[0] + tile.n, group * sources + c);
@@ -399,7 +400,7 @@ impl<T: Element> Item<'_, T> {
             let range = start..(start + FREQUENCIES).min(plane);
             for c in 0..sources {
                 let kernel = &self.packed.spectra[g.kernel(channel, c) * block..][..block];
-                for (p, sum) in sums.chunks_exact_mut(block).enumerate() {
+                for (p, sum) in sums.chunks_exact_mut(block).take(spectra.len() / sources / block).enumerate() {
                     let spectrum = &spectra[(p * sources + c) * block..][..block];
                     let how = Product { add: c > 0, conjugate: false };
                     transform.multiply(range.clone(), sum, [spectrum, kernel], how);
@@ -462,6 +463,12 @@ impl<T: Element> Item<'_, T> {
                     index[1 + g.rank] += 1;
                 }
             } else {
+                // Rows lie too far apart for the machine to see what comes next.
+                if last > 0 && o[last - 1] + AHEAD < shape[last - 1] {
+                    index[1 + last] += AHEAD;
+                    out.prefetch(index, shape[last]);
+                    index[1 + last] -= AHEAD;
+                }
                 self.write_row(out, index, shape[last], &sum[row..], scale);
             }
             advance(&mut o[..last], &shape[..last]);
@@ -485,8 +492,8 @@ impl<T: Element> Item<'_, T> {
             }
             let plane = &row[at..];
             if every == 1 && scale == 0 {
-                let plane = &plane[..to - from];
-                out.write_with(index, plane.len(), |i| T::from_parts(plane[i], zero));
+                // Real elements are their real parts.
+                out.write(index, bytemuck::cast_slice(&plane[..to - from]));
             } else {
                 out.write_with(index, to - from, |i| times(plane[i * every], zero));
             }

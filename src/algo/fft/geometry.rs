@@ -83,12 +83,13 @@ impl Axis {
         if self.backward { self.span - 1 - tap } else { tap }
     }
 
-    /// The window of the tile that begins at result `start`.
-    pub(super) fn window(&self, start: usize) -> Window {
+    /// What of the window of the tile that begins at result `start` its `results` see.
+    pub(super) fn window(&self, start: usize, results: usize) -> Window {
         let from = self.base + (start * self.every) as isize;
         let up = self.up as isize;
         let skip = (-from).rem_euclid(up);
-        let count = self.size.saturating_sub(skip as usize).div_ceil(self.up);
+        let seen = self.size.min(results.saturating_sub(1) * self.every + self.span);
+        let count = seen.saturating_sub(skip as usize).div_ceil(self.up);
         Window { span: Span { start: (from + skip) / up, step: 1, count, pitch: self.up }, at: skip as usize }
     }
 }

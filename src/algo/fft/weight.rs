@@ -199,10 +199,10 @@ impl<T: Element> Run<'_, T> {
         for (a, axis) in g.axes().iter().enumerate().rev() {
             let start = rest % axis.tiles() * axis.tile;
             rest /= axis.tiles();
+            let count = axis.tile.min(axis.results - start);
             windows[a] = if input {
-                axis.window(start)
+                axis.window(start, count)
             } else {
-                let count = axis.tile.min(axis.results - start);
                 Window { span: Span { start: start as isize, step: 1, count, pitch: axis.every }, at: 0 }
             };
         }

@@ -40,6 +40,13 @@ impl<V: Arithmetic> Pair<V> {
         unsafe { Self { re: V::all(*parts), im: V::all(*parts.add(1)) } }
     }
 
+    /// Number `i` of a table of registers, each of real parts and of imaginary ones.
+    #[inline(always)]
+    pub(super) unsafe fn register(table: *const V::Lane, i: usize) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { Self::load(table.add(2 * i * V::LANES), table.add((2 * i + 1) * V::LANES)) }
+    }
+
     #[inline(always)]
     pub(super) unsafe fn add(self, other: Self) -> Self {
         // SAFETY: the caller's promise.
@@ -86,26 +93,6 @@ impl<V: Arithmetic> Pair<V> {
                 re: self.re.times_plus(factor.re, self.im.mul(factor.im)),
                 im: self.im.times_minus(factor.re, self.re.mul(factor.im)),
             }
-        }
-    }
-
-    /// Times `e^{2πi·k/16}`; backwards times its conjugate. Where `k` is known the rest folds away.
-    #[inline(always)]
-    pub(super) unsafe fn turn_sixteenths<const BACK: bool>(self, k: usize) -> Self {
-        const COS: [f64; 5] =
-            [1.0, 0.923_879_532_511_286_7, std::f64::consts::FRAC_1_SQRT_2, 0.382_683_432_365_089_8, 0.0];
-        // SAFETY: the caller's promise.
-        unsafe {
-            let (cos, sin) = match k % 16 {
-                0 => return self,
-                4 if BACK => return Self::zero().sub_turned(self),
-                4 => return Self::zero().add_turned(self),
-                k @ 1..4 => (COS[k], COS[4 - k]),
-                k @ 5..8 => (-COS[8 - k], COS[k - 4]),
-                k @ 8..12 => (-COS[k - 8], -COS[12 - k]),
-                k => (COS[16 - k], -COS[k - 12]),
-            };
-            self.turn::<BACK>(Self { re: V::constant(cos), im: V::constant(sin) })
         }
     }
 

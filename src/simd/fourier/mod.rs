@@ -28,10 +28,15 @@
 //!
 //! Along every axis but the last, a register holds neighbouring columns ([`Transforms::columns`]). Along the last axis
 //! ([`Transforms::rows`]) the numbers of a row are taken as polynomials in `X^L`, `L` the lanes, until blocks of `L`
-//! numbers remain: one register each, each with a root of its own. `L` such registers are transposed, so that a lane
-//! holds a block, and finished ([`Ends`]).
+//! numbers remain: one register each, each with a root of its own. Four such registers are finished together ([`Ends`]):
+//! their pieces of 16 bytes are exchanged, so that the high bits of a number's place become the register's, and reduced;
+//! then the numbers within the pieces are. What order they end up in is nobody's concern.
 //!
-//! Rows that are longer than what stays in the nearest cache are reduced depth first.
+//! The turns of an end differ from lane to lane and are read from a table. Where that would be longer than what stays
+//! near, the registers are first multiplied by powers of one root for each four, `X = v·Y`, and then share their turns.
+//!
+//! Rows that are longer than what stays in the nearest cache are reduced depth first, shorter ones many at a time. A
+//! product with a spectrum is taken between the way forth and the way back of one such piece ([`What::Product`]).
 
 mod butterflies;
 mod lanes;
@@ -39,12 +44,16 @@ mod passes;
 mod tables;
 
 pub(super) use lanes::Arithmetic;
+use tables::GROUP;
 pub(crate) use tables::{Ends, Levels};
 
 use super::Isa;
 
 /// The most lanes that a register has; the last axis of a transform is a multiple of it.
 pub(crate) const MOST_LANES: usize = 16;
+
+/// Numbers of the room behind transformed rows.
+pub(crate) const ROOM: usize = GROUP * MOST_LANES;
 
 /// Real and imaginary parts.
 #[derive(Debug)]
@@ -79,10 +88,19 @@ pub struct Rows<'a, R> {
     pub(crate) ends: &'a Ends<R>,
     /// Where rows begin.
     pub(crate) starts: &'a [usize],
-    /// Where room for [`MOST_LANES`] registers begins. It is part of the transformed rows.
+    /// Where the [`ROOM`] for registers beyond the last row begins. It is part of the transformed rows.
     pub(crate) room: usize,
-    /// Whether it is the inverse, times the length of a row.
-    pub(crate) back: bool,
+    pub(crate) what: What<'a, R>,
+}
+
+/// What becomes of rows.
+#[derive(Clone, Copy)]
+pub(crate) enum What<'a, R> {
+    Forward,
+    /// Times the length of a row.
+    Inverse,
+    /// Transformed, multiplied number by number by two such planes, and transformed back, a piece at a time.
+    Product([&'a [R]; 2]),
 }
 
 /// Adds up products number by number: `sum += first · second`, of `second` the conjugate if asked for.
@@ -143,8 +161,11 @@ impl<R> Rows<'_, R> {
         let registers = self.levels.rows();
         assert!(self.ends.fits(lanes, registers), "the ends are those of the levels");
         let last = self.starts.iter().max().map_or(0, |start| start + registers * lanes);
-        let end = last.max(self.room + MOST_LANES * lanes);
+        let end = last.max(self.room + GROUP * lanes);
         assert!(end <= self.planes.re.len() && end <= self.planes.im.len(), "the planes hold all rows and the room");
+        if let What::Product(factor) = self.what {
+            assert!(factor.iter().all(|plane| end <= plane.len()), "the factor has them too");
+        }
     }
 }
 

@@ -2,11 +2,16 @@
 
 use super::butterflies::{Pair, transform};
 use super::lanes::Arithmetic;
-use super::tables::{Ends, Level, powers};
-use super::{Columns, MOST_LANES, Products, Rows};
+use super::tables::{Ends, GROUP, Level, steps};
+use super::{Columns, Products, Rows, What};
+use crate::simd::Caches;
+use crate::simd::memory::prefetch_line;
 
 /// Bytes of both planes that stay in the nearest cache.
 const NEAR: usize = 32 << 10;
+
+/// Registers of a row that are transformed together where they come from far away.
+const WIDE: usize = 8;
 
 /// Where a real and an imaginary part lie.
 struct At<R> {
@@ -40,7 +45,18 @@ struct Walk<'a, R> {
     /// Registers of a row that are transformed together.
     width: usize,
     /// What is done with rows of one register each once they are reduced.
-    ends: Option<&'a Ends<R>>,
+    ends: Option<Finish<'a, R>>,
+    /// What the transformed numbers are multiplied by, if by anything, in the same places.
+    factor: Option<[*const R; 2]>,
+}
+
+/// How registers are finished.
+struct Finish<'a, R> {
+    /// The last level, where groups of four registers are done with it.
+    last: Option<&'a Level<R>>,
+    ends: &'a Ends<R>,
+    /// Where the room begins.
+    room: usize,
 }
 
 /// # Safety
@@ -49,18 +65,21 @@ struct Walk<'a, R> {
 pub(super) unsafe fn columns<V: Arithmetic>(call: Columns<'_, V::Lane>) {
     let at = At { re: call.planes.re.as_mut_ptr(), im: call.planes.im.as_mut_ptr() };
     let (rows, registers) = (call.levels.rows(), call.width / V::LANES);
-    let width = (NEAR / 2 / size_of::<V>() / rows).clamp(if rows > 512 { 4 } else { 1 }, 4);
+    // What comes from beyond the second cache comes in longer pieces.
+    let far = 2 * rows * call.pitch * size_of::<V::Lane>() > Caches::detect().second / 2;
+    let width = if far { WIDE } else { (NEAR / 2 / size_of::<V>() / rows).clamp(if rows > 512 { 4 } else { 1 }, 4) };
     let mut done = 0;
     while done < registers {
         let width = width.min(registers - done);
-        let walk = Walk { levels: &call.levels.levels, rows, step: call.pitch, width, ends: None };
+        let levels = &call.levels.levels;
+        let walk = Walk { levels, rows, step: call.pitch, width, ends: None, factor: None };
         // SAFETY: `check` has seen that all columns of all rows lie within the planes.
         unsafe {
             let at = at.add(done * V::LANES);
             if call.back {
-                reduce::<V, true>(&walk, at)
+                reduce::<V, false, true>(&walk, at, &[0])
             } else {
-                reduce::<V, false>(&walk, at)
+                reduce::<V, true, false>(&walk, at, &[0])
             };
         }
         done += width;
@@ -72,89 +91,135 @@ pub(super) unsafe fn columns<V: Arithmetic>(call: Columns<'_, V::Lane>) {
 #[inline(always)]
 pub(super) unsafe fn rows<V: Arithmetic>(call: Rows<'_, V::Lane>) {
     let at = At { re: call.planes.re.as_mut_ptr(), im: call.planes.im.as_mut_ptr() };
-    let (rows, levels, ends) = (call.levels.rows(), &call.levels.levels, call.ends);
-    let together = rows.is_multiple_of(V::LANES);
-    let walk = Walk { levels, rows, step: V::LANES, width: 1, ends: together.then_some(ends) };
-    // SAFETY: `check` has seen that all rows and the room behind them lie within the planes, and that the ends have
-    // turns for the registers of a row.
-    unsafe {
-        if !together && call.back {
-            all_ends::<V, true>(&call, at);
-        }
-        for &start in call.starts {
-            let at = at.add(start);
-            if call.back {
-                reduce::<V, true>(&walk, at)
-            } else {
-                reduce::<V, false>(&walk, at)
-            };
-        }
-        if !together && !call.back {
-            all_ends::<V, false>(&call, at);
+    let (rows, levels, ends, room) = (call.levels.rows(), &call.levels.levels, call.ends, call.room);
+    // The last level is one of four where a row is a number of groups.
+    let (levels, last) = match levels.split_last() {
+        Some((last, before)) if rows.is_multiple_of(GROUP) => (before, Some(last)),
+        _ => (&levels[..], None),
+    };
+    let factor = match call.what {
+        What::Product(factor) => Some(factor.map(<[V::Lane]>::as_ptr)),
+        _ => None,
+    };
+    let ends = Some(Finish { last, ends, room });
+    let walk = Walk { levels, rows, step: V::LANES, width: 1, ends, factor };
+    // Short rows many at a time, in whole groups.
+    let many = NEAR / if factor.is_some() { 8 } else { 2 } / size_of::<V>() / rows;
+    let many = if last.is_some() { many.max(1) } else { many.next_multiple_of(GROUP).max(GROUP) };
+    for starts in call.starts.chunks(many) {
+        // SAFETY: `check` has seen that all rows and the room behind them lie within the planes, and those of the factor,
+        // and that the ends have turns for the registers of a row.
+        unsafe {
+            match call.what {
+                What::Forward => reduce::<V, true, false>(&walk, at, starts),
+                What::Inverse => reduce::<V, false, true>(&walk, at, starts),
+                What::Product(_) => reduce::<V, true, true>(&walk, at, starts),
+            }
         }
     }
 }
 
-/// Reduces rows, depth first until they stay near, then level by level; or the same backwards.
+/// Reduces rows, depth first until they stay near, then level by level; or the same backwards; or one after the other
+/// with the product between, a leaf at a time.
 ///
 /// # Safety
-/// All rows lie within the planes; the machine has `V`'s instruction set.
+/// All rows that begin at `starts` lie within the planes; the machine has `V`'s instruction set.
 #[inline(always)]
-unsafe fn reduce<V: Arithmetic, const BACK: bool>(walk: &Walk<'_, V::Lane>, at: At<V::Lane>) {
-    let most = NEAR / 2 / size_of::<V>() / walk.width;
+unsafe fn reduce<V: Arithmetic, const FORWARD: bool, const BACK: bool>(
+    walk: &Walk<'_, V::Lane>,
+    at: At<V::Lane>,
+    starts: &[usize],
+) {
+    // Groups that reach over the ends of rows want them whole.
+    let whole = walk.ends.as_ref().is_some_and(|finish| finish.last.is_none());
+    let near = if walk.factor.is_some() { NEAR / 2 } else { NEAR };
+    let most = if whole { walk.rows } else { near / 2 / size_of::<V>() / walk.width };
     let (mut far, mut leaf) = (0, walk.rows);
     while far < walk.levels.len() && leaf > most {
         leaf /= walk.levels[far].radix;
         far += 1;
     }
-    // Ends want as many registers as there are lanes, all of one leaf.
-    let ends_in_leaf = leaf.is_multiple_of(V::LANES);
-    let levels = walk.levels.len();
+    let (above, below) = walk.levels.split_at(far);
     // SAFETY: blocks of all levels are cut from the rows.
     unsafe {
-        if BACK && !ends_in_leaf {
-            some_ends::<V, BACK>(walk, at, 0, walk.rows);
-        }
         for number in 0..walk.rows / leaf {
-            let mut span = walk.rows;
-            if !BACK {
-                for level in &walk.levels[..far] {
+            if let Some([re, im]) = walk.factor {
+                for start in starts {
+                    for i in number * leaf..(number + 1) * leaf {
+                        prefetch_line(re.wrapping_add(start + i * V::LANES).cast());
+                        prefetch_line(im.wrapping_add(start + i * V::LANES).cast());
+                    }
+                }
+            }
+            if FORWARD {
+                let mut span = walk.rows;
+                for level in above {
                     let leaves = span / leaf;
                     if number.is_multiple_of(leaves) {
-                        block::<V, BACK>(walk, level, number / leaves, span, at);
+                        block::<V, false>(walk, level, number / leaves, span, at, starts);
                     }
                     span /= level.radix;
                 }
-            }
-            if BACK && ends_in_leaf {
-                some_ends::<V, BACK>(walk, at, number * leaf, leaf);
-            }
-            for d in far..levels {
-                let d = if BACK { levels - 1 - (d - far) } else { d };
                 let mut blocks = 1;
-                for level in &walk.levels[far..d] {
+                for level in below {
+                    for b in number * blocks..(number + 1) * blocks {
+                        block::<V, false>(walk, level, b, leaf / blocks, at, starts);
+                    }
                     blocks *= level.radix;
                 }
-                for b in number * blocks..(number + 1) * blocks {
-                    block::<V, BACK>(walk, &walk.levels[d], b, leaf / blocks, at);
-                }
+                finish::<V, false>(walk, at, starts, number * leaf, leaf);
             }
-            if !BACK && ends_in_leaf {
-                some_ends::<V, BACK>(walk, at, number * leaf, leaf);
+            if let Some(factor) = walk.factor {
+                multiply::<V>(walk, at, factor, starts, [number * leaf, leaf]);
             }
             if BACK {
+                finish::<V, true>(walk, at, starts, number * leaf, leaf);
+                let mut blocks = 1;
+                for level in below {
+                    blocks *= level.radix;
+                }
+                for level in below.iter().rev() {
+                    blocks /= level.radix;
+                    for b in number * blocks..(number + 1) * blocks {
+                        block::<V, true>(walk, level, b, leaf / blocks, at, starts);
+                    }
+                }
                 let mut span = leaf;
-                for level in walk.levels[..far].iter().rev() {
+                for level in above.iter().rev() {
                     span *= level.radix;
                     let leaves = span / leaf;
                     if (number + 1).is_multiple_of(leaves) {
-                        block::<V, BACK>(walk, level, number / leaves, span, at);
+                        block::<V, true>(walk, level, number / leaves, span, at, starts);
                     }
                 }
             }
         }
-        if !BACK && !ends_in_leaf {
-            some_ends::<V, BACK>(walk, at, 0, walk.rows);
+    }
+}
+
+/// Multiplies `count` registers of each row from the `first` on, and the room where the last group reaches into it.
+///
+/// # Safety
+/// As [`reduce`]; the factor has the same places.
+#[inline(always)]
+unsafe fn multiply<V: Arithmetic>(
+    walk: &Walk<'_, V::Lane>,
+    at: At<V::Lane>,
+    [re, im]: [*const V::Lane; 2],
+    starts: &[usize],
+    [first, count]: [usize; 2],
+) {
+    let room =
+        walk.ends.as_ref().filter(|_| !(starts.len() * walk.rows).is_multiple_of(GROUP)).map(|f| (f.room, GROUP));
+    let rows = starts.iter().map(|start| (start + first * V::LANES, count));
+    for (start, count) in rows.chain(room) {
+        for i in 0..count {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let place = start + i * V::LANES;
+                let at = at.add(place);
+                Pair::<V>::load(at.re, at.im).mul(Pair::load(re.add(place), im.add(place))).store(at.re, at.im);
+            }
         }
     }
 }
@@ -170,17 +235,18 @@ unsafe fn block<V: Arithmetic, const BACK: bool>(
     number: usize,
     span: usize,
     at: At<V::Lane>,
+    starts: &[usize],
 ) {
     // SAFETY: the block lies within the rows; the level has turns for each of its blocks.
     unsafe {
         let at = at.add(number * span * walk.step);
         let turns = level.turns.as_ptr().add(number * (level.radix - 1) * 2);
         match level.radix {
-            2 => butterflies::<V, 2, BACK>(walk, turns, span, at),
-            3 => butterflies::<V, 3, BACK>(walk, turns, span, at),
-            4 => butterflies::<V, 4, BACK>(walk, turns, span, at),
-            5 => butterflies::<V, 5, BACK>(walk, turns, span, at),
-            _ => butterflies::<V, 7, BACK>(walk, turns, span, at),
+            2 => butterflies::<V, 2, BACK>(walk, turns, span, at, starts),
+            3 => butterflies::<V, 3, BACK>(walk, turns, span, at, starts),
+            4 => butterflies::<V, 4, BACK>(walk, turns, span, at, starts),
+            5 => butterflies::<V, 5, BACK>(walk, turns, span, at, starts),
+            _ => butterflies::<V, 7, BACK>(walk, turns, span, at, starts),
         }
     }
 }
@@ -193,6 +259,7 @@ unsafe fn butterflies<V: Arithmetic, const R: usize, const BACK: bool>(
     turns: *const V::Lane,
     span: usize,
     at: At<V::Lane>,
+    starts: &[usize],
 ) {
     let part = span / R;
     // SAFETY: `R` parts of `part` rows make up the block.
@@ -201,200 +268,248 @@ unsafe fn butterflies<V: Arithmetic, const R: usize, const BACK: bool>(
         for m in 1..R {
             factors[m] = Pair::splat(turns.add(2 * (m - 1)));
         }
-        for j in 0..part {
-            for v in 0..walk.width {
-                let at = at.add(j * walk.step + v * V::LANES);
-                let mut numbers = [Pair::zero(); R];
-                for m in 0..R {
-                    let at = at.add(m * part * walk.step);
-                    numbers[m] = Pair::load(at.re, at.im);
-                    if !BACK && m > 0 {
-                        numbers[m] = numbers[m].mul(factors[m]);
+        for &start in starts {
+            for j in 0..part {
+                for v in 0..walk.width {
+                    let at = at.add(start + j * walk.step + v * V::LANES);
+                    let mut numbers = [Pair::zero(); R];
+                    for m in 0..R {
+                        let at = at.add(m * part * walk.step);
+                        numbers[m] = Pair::load(at.re, at.im);
+                        if !BACK && m > 0 {
+                            numbers[m] = numbers[m].mul(factors[m]);
+                        }
                     }
-                }
-                let mut results = transform::<V, R, BACK>(numbers);
-                for m in 0..R {
-                    if BACK && m > 0 {
-                        results[m] = results[m].mul_conj(factors[m]);
+                    let mut results = transform::<V, R, BACK>(numbers);
+                    for m in 0..R {
+                        if BACK && m > 0 {
+                            results[m] = results[m].mul_conj(factors[m]);
+                        }
+                        let at = at.add(m * part * walk.step);
+                        results[m].store(at.re, at.im);
                     }
-                    let at = at.add(m * part * walk.step);
-                    results[m].store(at.re, at.im);
                 }
             }
         }
     }
 }
 
-/// Finishes, or begins, `count` rows from the `first` on, a multiple of the lanes; does nothing where rows are not
-/// registers.
+/// Finishes, or begins, `count` registers of each row from the `first` on; does nothing where rows are not registers.
 ///
 /// # Safety
 /// As [`reduce`].
 #[inline(always)]
-unsafe fn some_ends<V: Arithmetic, const BACK: bool>(
+unsafe fn finish<V: Arithmetic, const BACK: bool>(
     walk: &Walk<'_, V::Lane>,
     at: At<V::Lane>,
+    starts: &[usize],
     first: usize,
     count: usize,
 ) {
-    let Some(ends) = walk.ends else { return };
-    let table = powers(V::LANES).len() * 2 * V::LANES;
-    for group in first / V::LANES..(first + count) / V::LANES {
-        // SAFETY: the group's registers lie within the rows, and the ends have turns for each group.
+    let Some(Finish { last, ends, room }) = walk.ends.as_ref() else { return };
+    let table = ends.turns.len() / ends.groups;
+    let Some(last) = last else {
+        // SAFETY: the caller's promise.
+        return unsafe { across::<V, BACK>(walk.rows, ends, *room, at, starts) };
+    };
+    for group in first / GROUP..(first + count) / GROUP {
+        // SAFETY: the group's registers lie within the rows, and the level and the ends have turns for each group.
         unsafe {
-            let at = at.add(group * V::LANES * V::LANES);
-            let turns = ends.turns.as_ptr().add(group % ends.groups * table);
-            end::<V, BACK>(|i| at.add(i * V::LANES), turns);
+            let at = at.add(group * GROUP * V::LANES);
+            let level = last.turns.as_ptr().add(group * 2 * (GROUP - 1));
+            let turns = ends.turns.as_ptr();
+            if ends.twists.is_empty() {
+                let turns = turns.add(group * table);
+                for start in starts {
+                    end::<V, BACK, true, false>(|i| at.add(start + i * V::LANES), level, turns, turns);
+                }
+            } else {
+                let twist = ends.twists.as_ptr().add(group * 2 * V::LANES);
+                for start in starts {
+                    end::<V, BACK, true, true>(|i| at.add(start + i * V::LANES), level, twist, turns);
+                }
+            }
         }
     }
 }
 
-/// Finishes, or begins, the registers of all rows, groups of which reach from one row into the next, the last into the
-/// room behind.
+/// Finishes, or begins, the registers of some rows, groups of which reach from one row into the next, the last into the
+/// room.
 ///
 /// # Safety
-/// As [`rows`].
+/// As [`reduce`].
 #[inline(always)]
-unsafe fn all_ends<V: Arithmetic, const BACK: bool>(call: &Rows<'_, V::Lane>, at: At<V::Lane>) {
-    let (registers, ends) = (call.levels.rows(), call.ends);
-    let table = powers(V::LANES).len() * 2 * V::LANES;
+unsafe fn across<V: Arithmetic, const BACK: bool>(
+    registers: usize,
+    ends: &Ends<V::Lane>,
+    room: usize,
+    at: At<V::Lane>,
+    starts: &[usize],
+) {
+    let table = ends.turns.len() / ends.groups;
     let (mut row, mut register) = (0, 0);
     let mut group = 0;
-    while row < call.starts.len() {
-        let mut places = [0; MOST_LANES];
-        for (i, place) in places.iter_mut().enumerate().take(V::LANES) {
-            if row < call.starts.len() {
-                *place = call.starts[row] + register * V::LANES;
+    while row < starts.len() {
+        let mut places = [0; GROUP];
+        for (i, place) in places.iter_mut().enumerate() {
+            if row < starts.len() {
+                *place = starts[row] + register * V::LANES;
                 register += 1;
                 if register == registers {
                     (row, register) = (row + 1, 0);
                 }
             } else {
-                *place = call.room + i * V::LANES;
+                *place = room + i * V::LANES;
             }
         }
         // SAFETY: the registers lie within the rows or the room behind them; the ends have turns for each group.
         unsafe {
-            let turns = ends.turns.as_ptr().add(group % ends.groups * table);
-            end::<V, BACK>(|i| at.add(places[i]), turns);
+            let turns = ends.turns.as_ptr().add(group * table);
+            end::<V, BACK, false, false>(|i| at.add(places[i]), turns, turns, turns);
         }
         group += 1;
+        if group == ends.groups {
+            group = 0;
+        }
     }
 }
 
-/// Transposes as many registers as there are lanes and reduces each lane from a block of numbers to its values at the
-/// roots; or backwards.
+/// Reduces the numbers in the lanes of four registers to their values at the roots; or backwards. `LEVEL` has the last
+/// reduction of whole registers done with it, and `TWIST` their multiplication beforehand.
 ///
 /// # Safety
-/// `place` tells where registers lie, and `turns` points at a register for both parts of each of [`powers`].
+/// `place` tells where registers lie; `level` points at three complex numbers if there is a level, `twist` at a register
+/// for both parts if there is one, and `turns` at one for both parts of each register that is
+/// [turned](super::tables::turned).
 #[inline(always)]
-unsafe fn end<V: Arithmetic, const BACK: bool>(place: impl Fn(usize) -> At<V::Lane>, turns: *const V::Lane) {
-    let lanes = V::LANES;
+unsafe fn end<V: Arithmetic, const BACK: bool, const LEVEL: bool, const TWIST: bool>(
+    place: impl Fn(usize) -> At<V::Lane>,
+    level: *const V::Lane,
+    twist: *const V::Lane,
+    turns: *const V::Lane,
+) {
+    let [a, b] = steps::<V::Lane>(V::LANES);
+    let q = GROUP / a;
     // SAFETY: the caller's promise.
     unsafe {
-        let mut x = [Pair::<V>::zero(); MOST_LANES];
-        for i in 0..lanes {
+        let mut x = [Pair::<V>::zero(); GROUP];
+        for i in 0..GROUP {
             let at = place(i);
             x[i] = Pair::load(at.re, at.im);
         }
-        // The turns of [`powers`], by their place there.
-        let turn = |i: usize| Pair::<V>::load(turns.add(2 * i * lanes), turns.add((2 * i + 1) * lanes));
+        // The turns of the second step lie behind those of the first.
+        let lower = turns.add(2 * (GROUP - q) * V::LANES);
         if !BACK {
-            transpose(&mut x);
-        }
-        match lanes {
-            2 if BACK => {
-                let b = transform::<V, 2, BACK>([x[0], x[1]]);
-                (x[0], x[1]) = (b[0], b[1].mul_conj(turn(0)));
+            if LEVEL {
+                for m in 1..GROUP {
+                    x[m] = x[m].mul(Pair::splat(level.add(2 * (m - 1))));
+                }
+                x = transform::<V, GROUP, BACK>(x);
             }
-            2 => [x[0], x[1]] = transform::<V, 2, BACK>([x[0], x[1].mul(turn(0))]),
-            _ => {
-                if !BACK {
-                    outer::<V, BACK>(&mut x, &turn);
-                }
-                for k in 0..lanes / 4 {
-                    let mut a = [x[4 * k], x[4 * k + 1], x[4 * k + 2], x[4 * k + 3]];
-                    let own = |m: usize| k * m * (16 / lanes);
-                    if !BACK {
-                        for m in 1..4 {
-                            a[m] = a[m].mul(turn(m - 1)).turn_sixteenths::<BACK>(own(m));
-                        }
-                    }
-                    let mut b = transform::<V, 4, BACK>(a);
-                    if BACK {
-                        for m in 1..4 {
-                            b[m] = b[m].turn_sixteenths::<BACK>(own(m)).mul_conj(turn(m - 1));
-                        }
-                    }
-                    (x[4 * k], x[4 * k + 1], x[4 * k + 2], x[4 * k + 3]) = (b[0], b[1], b[2], b[3]);
-                }
-                if BACK {
-                    outer::<V, BACK>(&mut x, &turn);
+            if TWIST {
+                let twist = Pair::register(twist, 0);
+                for x in &mut x {
+                    *x = x.mul(twist);
                 }
             }
+            x = exchange::<V, true>(x);
+            for r in q..GROUP {
+                x[r] = x[r].mul(Pair::register(turns, r - q));
+            }
+            x = interleaved::<V, BACK>(x, a);
+            x = exchange::<V, false>(x);
+            for r in 0..GROUP {
+                if r % b > 0 {
+                    x[r] = x[r].mul(Pair::register(lower, r - r / b - 1));
+                }
+            }
+            x = adjacent::<V, BACK>(x, b);
+        } else {
+            x = adjacent::<V, BACK>(x, b);
+            for r in 0..GROUP {
+                if r % b > 0 {
+                    x[r] = x[r].mul_conj(Pair::register(lower, r - r / b - 1));
+                }
+            }
+            x = exchange::<V, false>(x);
+            x = interleaved::<V, BACK>(x, a);
+            for r in q..GROUP {
+                x[r] = x[r].mul_conj(Pair::register(turns, r - q));
+            }
+            x = exchange::<V, true>(x);
+            if TWIST {
+                let twist = Pair::register(twist, 0);
+                for x in &mut x {
+                    *x = x.mul_conj(twist);
+                }
+            }
+            if LEVEL {
+                x = transform::<V, GROUP, BACK>(x);
+                for m in 1..GROUP {
+                    x[m] = x[m].mul_conj(Pair::splat(level.add(2 * (m - 1))));
+                }
+            }
         }
-        if BACK {
-            transpose(&mut x);
-        }
-        for i in 0..lanes {
+        for i in 0..GROUP {
             let at = place(i);
             x[i].store(at.re, at.im);
         }
     }
 }
 
-/// The first reduction of an end, to blocks of four.
-///
-/// # Safety
-/// As [`end`].
-#[inline(always)]
-unsafe fn outer<V: Arithmetic, const BACK: bool>(x: &mut [Pair<V>; MOST_LANES], turn: &impl Fn(usize) -> Pair<V>) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        for j in 0..4 {
-            match V::LANES {
-                8 => {
-                    let a = if BACK { [x[j], x[j + 4]] } else { [x[j], x[j + 4].mul(turn(3))] };
-                    let b = transform::<V, 2, BACK>(a);
-                    (x[j], x[j + 4]) = if BACK { (b[0], b[1].mul_conj(turn(3))) } else { (b[0], b[1]) };
-                }
-                16 => {
-                    let mut a = [x[j], x[j + 4], x[j + 8], x[j + 12]];
-                    if !BACK {
-                        for m in 1..4 {
-                            a[m] = a[m].mul(turn(m + 2));
-                        }
-                    }
-                    let mut b = transform::<V, 4, BACK>(a);
-                    if BACK {
-                        for m in 1..4 {
-                            b[m] = b[m].mul_conj(turn(m + 2));
-                        }
-                    }
-                    (x[j], x[j + 4], x[j + 8], x[j + 12]) = (b[0], b[1], b[2], b[3]);
-                }
-                _ => {}
-            }
-        }
-    }
-}
-
-/// Exchanges registers and lanes, by as many perfect shuffles as a lane's number has bits.
+/// Exchanges registers and lanes, of real and imaginary parts by themselves.
 ///
 /// # Safety
 /// The machine has `V`'s instruction set.
 #[inline(always)]
-unsafe fn transpose<V: Arithmetic>(x: &mut [Pair<V>; MOST_LANES]) {
-    let half = V::LANES / 2;
-    for _ in 0..V::LANES.trailing_zeros() {
-        let from = *x;
-        for i in 0..half {
-            // SAFETY: the caller's promise.
-            unsafe {
-                let (re, im) = (from[i].re.zip(from[i + half].re), from[i].im.zip(from[i + half].im));
-                (x[2 * i], x[2 * i + 1]) = (Pair { re: re.0, im: im.0 }, Pair { re: re.1, im: im.1 });
+unsafe fn exchange<V: Arithmetic, const HIGH: bool>(x: [Pair<V>; GROUP]) -> [Pair<V>; GROUP] {
+    let [a, b, c, d] = x;
+    let (re, im) = ([a.re, b.re, c.re, d.re], [a.im, b.im, c.im, d.im]);
+    // SAFETY: the caller's promise.
+    let (re, im) = unsafe {
+        if HIGH { (V::exchange_high(re), V::exchange_high(im)) } else { (V::exchange_low(re), V::exchange_low(im)) }
+    };
+    let mut x = x;
+    for i in 0..GROUP {
+        x[i] = Pair { re: re[i], im: im[i] };
+    }
+    x
+}
+
+/// Transforms of `n` registers, 4, 2 or 1, as far apart as they can be.
+///
+/// # Safety
+/// The machine has `V`'s instruction set.
+#[inline(always)]
+unsafe fn interleaved<V: Arithmetic, const BACK: bool>(x: [Pair<V>; GROUP], n: usize) -> [Pair<V>; GROUP] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match n {
+            4 => transform::<V, 4, BACK>(x),
+            2 => {
+                let even = transform::<V, 2, BACK>([x[0], x[2]]);
+                let odd = transform::<V, 2, BACK>([x[1], x[3]]);
+                [even[0], odd[0], even[1], odd[1]]
             }
+            _ => x,
         }
+    }
+}
+
+/// Transforms of `n` registers, 4 or 2, behind one another.
+///
+/// # Safety
+/// The machine has `V`'s instruction set.
+#[inline(always)]
+unsafe fn adjacent<V: Arithmetic, const BACK: bool>(x: [Pair<V>; GROUP], n: usize) -> [Pair<V>; GROUP] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if n == 4 {
+            return transform::<V, 4, BACK>(x);
+        }
+        let first = transform::<V, 2, BACK>([x[0], x[1]]);
+        let second = transform::<V, 2, BACK>([x[2], x[3]]);
+        [first[0], first[1], second[0], second[1]]
     }
 }
 

@@ -18,23 +18,33 @@ pub(crate) struct Levels<R> {
     pub(super) levels: Vec<Level<R>>,
 }
 
-/// What is left to do in registers whose every lane is a number.
+/// What is left to do in registers whose every lane is a number: groups of four registers are finished together.
 #[derive(Clone, Debug)]
 pub(crate) struct Ends<R> {
     lanes: usize,
     /// Registers of a row.
     registers: usize,
-    /// Groups of `lanes` registers after which the turns repeat.
+    /// Groups of registers after which the turns repeat.
     pub(super) groups: usize,
-    /// For each group and each of [`powers`] a register of real and one of imaginary parts.
+    /// For each group and each of [`turned`] a register of real and one of imaginary parts.
     pub(super) turns: Vec<R>,
+    /// Where that would be a long table: for each group a register of real and one of imaginary parts that its four
+    /// registers are multiplied by beforehand, so that the turns of all groups are the same.
+    pub(super) twists: Vec<R>,
 }
 
-/// The radices of `n` rows, those that are odd first; `None` where it has a prime factor above 7.
+/// Registers that are finished together.
+pub(super) const GROUP: usize = 4;
+
+/// Bytes of turns that stay near beside the data.
+const NEAR: usize = 16 << 10;
+
+/// The radices of `n` rows, the last of them 4 where there is one; `None` where it has a prime factor above 7.
 fn radices(mut n: usize) -> Option<Vec<usize>> {
     let mut radices = Vec::new();
-    for radix in [7, 5, 3, 4, 2] {
-        while n.is_multiple_of(radix) && n > 1 {
+    let single = n.trailing_zeros() % 2 == 1;
+    for radix in [7, 5, 3, 2, 4] {
+        while n.is_multiple_of(radix) && n > 1 && (radix != 2 || single && !radices.contains(&2)) {
             radices.push(radix);
             n /= radix;
         }
@@ -42,14 +52,16 @@ fn radices(mut n: usize) -> Option<Vec<usize>> {
     (n == 1).then_some(radices)
 }
 
-/// The powers of a register's root that its end is turned by.
-pub(super) fn powers(lanes: usize) -> &'static [usize] {
-    match lanes {
-        2 => &[1],
-        4 => &[1, 2, 3],
-        8 => &[1, 2, 3, 4],
-        _ => &[1, 2, 3, 4, 8, 12],
-    }
+/// The steps of an end: `A` parts of `B` numbers each, the lanes of 16 bytes, and `B` parts of one number.
+pub(super) const fn steps<R>(lanes: usize) -> [usize; 2] {
+    let b = 16 / size_of::<R>();
+    [lanes / b, b]
+}
+
+/// The registers of a group that either step turns, and which part they are: not the first.
+fn turned([a, b]: [usize; 2]) -> impl Iterator<Item = (usize, usize, usize)> {
+    let high = (0..GROUP).map(move |r| (0, r, r / (GROUP / a)));
+    high.chain((0..GROUP).map(move |r| (1, r, r % b))).filter(|(_, _, part)| *part > 0)
 }
 
 /// `e^(2πi·turns)`
@@ -85,21 +97,44 @@ impl<R: Copy + super::super::Kernels> Ends<R> {
     pub(crate) fn new(isa: Isa, turns: &[f64], number: impl Fn(f64) -> R + Copy) -> Self {
         let (lanes, registers) = (R::lanes(isa), turns.len());
         let mut groups = 1;
-        while !(groups * lanes).is_multiple_of(registers) {
+        while !(groups * GROUP).is_multiple_of(registers) {
             groups += 1;
         }
-        let mut table = Vec::with_capacity(groups * powers(lanes).len() * 2 * lanes);
-        for group in 0..groups {
-            for &power in powers(lanes) {
+        let steps @ [a, b] = steps::<R>(lanes);
+        let table = |group: [f64; GROUP], to: &mut Vec<R>| {
+            // Which register a lane's number comes from by the first step, `q` of them a part.
+            let q = GROUP / a;
+            let from = |register: usize, lane: usize| lane / b * q + register % q;
+            for (step, register, part) in turned(steps) {
                 let turn = |lane: usize| {
-                    let register = (group * lanes + lane) % registers;
-                    root(turns[register] / lanes as f64 * power as f64, number)
+                    let part = part as f64;
+                    if step == 0 {
+                        return root(group[from(register, lane)] / a as f64 * part, number);
+                    }
+                    // By the second step it comes from this register.
+                    let register = register / b * b + lane % b;
+                    root((group[from(register, lane)] + (register / q) as f64) / lanes as f64 * part, number)
                 };
-                table.extend((0..lanes).map(|lane| turn(lane)[0]));
-                table.extend((0..lanes).map(|lane| turn(lane)[1]));
+                to.extend((0..lanes).map(|lane| turn(lane)[0]));
+                to.extend((0..lanes).map(|lane| turn(lane)[1]));
+            }
+        };
+        let (mut table_of_all, mut twists) = (Vec::new(), Vec::new());
+        if registers.is_multiple_of(GROUP) && groups * turned(steps).count() * 2 * lanes * size_of::<R>() > NEAR {
+            // Modulo X^L - v^L·i^r, with X = v·Y, is modulo Y^L - i^r.
+            table([0.0, 0.25, 0.5, 0.75], &mut table_of_all);
+            for group in turns.chunks_exact(GROUP) {
+                let turn = |lane: usize| root(group[0] / lanes as f64 * lane as f64, number);
+                twists.extend((0..lanes).map(|lane| turn(lane)[0]));
+                twists.extend((0..lanes).map(|lane| turn(lane)[1]));
+            }
+            groups = 1;
+        } else {
+            for group in 0..groups {
+                table(std::array::from_fn(|i| turns[(group * GROUP + i) % registers]), &mut table_of_all);
             }
         }
-        Self { lanes, registers, groups, turns: table }
+        Self { lanes, registers, groups, turns: table_of_all, twists }
     }
 }
 
