@@ -137,7 +137,7 @@ costs! {
     /// Copies: a row.
     copy_row: 4.4e-9, 6e-9, 8.7e-9;
     /// Patches of `im2col`: a tap's samples of one block, whatever they are.
-    patch: 5e-8, 5e-8, 5e-8;
+    patch: 1e-7, 1e-7, 1e-7;
     /// Patches of `im2col`: an element beside the last one, copied to a row and from there to its panel.
     patch_copy: 2e-10, 2e-10, 3e-10;
     /// Patches of `im2col`: an element that does not lie beside the last one.
