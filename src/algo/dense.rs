@@ -133,7 +133,7 @@ impl Dense {
                 terms >= MIN_LYING * T::lanes(isa)
                     && ![row, problem.in_channels].into_iter().any(|row| collides::<T>(row as isize, run))
             }
-            _ => true,
+            _ => !collides::<T>(row as isize, width),
         };
         Ok(Self { pass, groups, conjugate, isa, size, rows, width, block, offsets, depth, lying, run, within, needs })
     }
