@@ -128,7 +128,7 @@ impl Dense {
                 terms >= MIN_LYING * T::lanes(isa)
                     && ![row, problem.in_channels].into_iter().any(|row| collides::<T>(row as isize, run))
             }
-            _ => true,
+            _ => !collides::<T>(row as isize, width),
         };
         Ok(Self { pass, groups, conjugate, isa, size, rows, width, block, offsets, depth, lying, run, within, needs })
     }
@@ -314,6 +314,8 @@ impl<T: Element> Execute<T> for Dense {
             });
         }
         let panels = &*panels;
+        // Workers take neighbouring tiles in turn.
+        let ahead = workers.count() * width;
         workers.tiles(out, &[1, self.block, width], |mut tile, mut scratch| {
             let sums = simd::split::<T>(&mut scratch, self.block * width);
             let own = simd::split::<T>(&mut scratch, self.depth * width);
@@ -339,7 +341,15 @@ impl<T: Element> Execute<T> for Dense {
                         (&packed[(panel * terms + from) * width..][..depth * width], &self.offsets[last], 0)
                     }
                 };
+                let next = if lies.is_some() { width.min(n.saturating_sub(column + ahead)) } else { 0 };
+                let share = depth.div_ceil(height.div_ceil(rows));
                 for m in (0..height).step_by(rows) {
+                    if next > 0 {
+                        let terms = first + depth.min(m / rows * share)..first + depth.min((m / rows + 1) * share);
+                        for &offset in &offsets.as_slice()[terms] {
+                            simd::prefetch_to_second(&source[offset + ahead..][..next]);
+                        }
+                    }
                     let (panel, present) = (group * row_panels + (row + m) / rows, rows.min(height - m));
                     if beside {
                         // Or the stores would wait for lines that nobody has asked for.

@@ -57,7 +57,7 @@ pub(crate) use caches::Caches;
 pub(crate) use interleave::{Interleave, LaneSums};
 pub use leaves::Kernels;
 pub(crate) use leaves::{Dots, Offsets, Product};
-pub(crate) use memory::{Line, elements, elements_mut, prefetch, split};
+pub(crate) use memory::{Line, elements, elements_mut, prefetch, prefetch_to_second, split};
 pub(crate) use outer::Outer;
 #[cfg(feature = "nn")]
 pub use pairs::Pairs;

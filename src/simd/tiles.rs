@@ -21,6 +21,11 @@ impl<'a> Workers<'a> {
         Self { scratch, lines, count }
     }
 
+    /// How many there are: what is asked for ahead may depend on it.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
     /// Cuts `out` into boxes of `tile`, smaller at the far ends, and calls `work` once for each, with scratch that
     /// holds anything. Neither the boxes nor what is written in them may depend on the number of workers or on the
     /// order in which they come: then the bits do not either.
