@@ -172,7 +172,7 @@ impl PhaseBlock {
         // Of a register: a multiply-add for each term; to part it, and to copy it.
         let saved = registers.saturating_sub(dense) * self.offsets.len() * outer;
         let parted = if runs.joined { planes * rows * outer * PARTED } else { 0 };
-        let copied = widened.channel.saturating_sub(self.block.channel) * inner / lanes * PARTED;
+        let copied = widened.channel.saturating_sub(self.block.channel) * inner / lanes * PARTED * last.step;
         if registers <= dense || saved + parted <= copied {
             Ok(self)
         } else {
@@ -479,9 +479,8 @@ impl Direct {
                 let most = if large { LARGE_DEPTH } else { DEPTH };
                 let some = if written { (most * lowered.inner / terms).max(1) } else { lowered.inner };
                 let channels = lowered.inner.min(some);
-                // What is copied from a run besides is asked for by nobody.
-                let bytes = if written { BLOCK_BYTES / 2 } else { BLOCK_BYTES };
-                let chunk = (bytes / size_of::<T>() / channels / lanes * lanes).clamp(48, CHUNK);
+                let (bytes, unit) = if written { (BLOCK_BYTES / 2, 48) } else { (BLOCK_BYTES, lanes) };
+                let chunk = (bytes / size_of::<T>() / channels / unit * unit).clamp(48, CHUNK);
                 let next = next.and_then(|(at, start)| made.in_place(source, at, &start[..rank], count));
                 (lying, offsets, chunk, channels * terms / lowered.inner, Err(next.map(|(samples, _)| samples)))
             }
@@ -490,8 +489,7 @@ impl Direct {
                 made.block.gather(*isa, source, phase, at(here), [&start[..rank], count], block, false);
                 let ahead =
                     next.map(|(then, start)| made.block.ahead(source, phase, at(then), [&start[..rank], count]));
-                let columns = BLOCK_BYTES / 2 / size_of::<T>() / lowered.inner / lanes * lanes;
-                (&*block, &made.offsets, columns.clamp(96, CHUNK), terms, Ok(ahead.unwrap_or_else(Ahead::nothing)))
+                (&*block, &made.offsets, CHUNK, terms, Ok(ahead.unwrap_or_else(Ahead::nothing)))
             }
         };
         // The axes outside a plane, and its rows.
@@ -510,7 +508,7 @@ impl Direct {
         // Whole rows at once where they fit, a part of one where they do not.
         let most = if wide <= chunk { (chunk / pitch).clamp(1, height) } else { 1 };
         let rows_at_once = if joined { high(height, most, pitch, lanes) } else { most };
-        let chunk = even(wide, chunk, lanes);
+        let chunk = even(wide, chunk, 48);
         let planes: usize = count[..outer].iter().product();
         // Every call of the leaf asks for its part of what follows.
         let calls = channels.div_ceil(*rows) * if written && !joined { terms.div_ceil(depth) } else { 1 };
