@@ -379,26 +379,38 @@ unsafe fn whole_tile<V: Vector, const M: usize, const N: usize>(
                 }
             }
         }
-        let each = wanted.lines.div_ceil(call.offsets.len().div_ceil(PAUSE));
-        for offsets in call.offsets.chunks(PAUSE) {
-            wanted.asking.ask(each);
-            for &offset in offsets {
-                let from = source.add(offset);
-                let mut columns = [V::zero(); N];
-                for n in 0..N {
-                    columns[n] = V::load(from.add(n * V::LANES));
-                }
-                for m in 0..M {
-                    let weight = V::splat(*weights.add(m));
+        // A macro, since closures are not compiled for the instruction set for certain.
+        macro_rules! sum {
+            ($offsets:expr) => {
+                for &offset in $offsets {
+                    let from = source.add(offset);
+                    let mut columns = [V::zero(); N];
                     for n in 0..N {
-                        sums[m][n] = columns[n].mul_add(weight, sums[m][n]);
+                        columns[n] = V::load(from.add(n * V::LANES));
                     }
+                    for m in 0..M {
+                        let weight = V::splat(*weights.add(m));
+                        for n in 0..N {
+                            sums[m][n] = columns[n].mul_add(weight, sums[m][n]);
+                        }
+                    }
+                    weights = weights.add(M);
                 }
-                weights = weights.add(M);
+            };
+        }
+        if M == 8 {
+            let each = wanted.lines.div_ceil(call.offsets.len().div_ceil(PAUSE).max(1));
+            for offsets in call.offsets.chunks(PAUSE) {
+                wanted.asking.ask(each);
+                sum!(offsets);
             }
+        } else {
+            // Two loops are too much for the compiler here: it would keep the sums in memory.
+            wanted.asking.ask(wanted.lines);
+            sum!(call.offsets);
         }
         if call.joined.is_some() {
-            return part::<V, M, N>(call, place, &sums, V::LANES);
+            return part::<V, M, N>(call, place, sums, V::LANES);
         }
         if V::LINE && call.stream {
             for m in 0..M {
@@ -459,7 +471,7 @@ unsafe fn edge_tile<V: Vector, const M: usize, const N: usize>(
             weights = weights.add(M);
         }
         if call.joined.is_some() {
-            return part::<V, M, N>(call, place, &sums, last);
+            return part::<V, M, N>(call, place, sums, last);
         }
         for m in 0..rows {
             let out = call.out.row(m).add(at);
@@ -479,7 +491,7 @@ unsafe fn edge_tile<V: Vector, const M: usize, const N: usize>(
 unsafe fn part<V: Vector, const M: usize, const N: usize>(
     call: &ProductLine<'_, V::Lane>,
     at: Place,
-    sums: &[[V; N]; M],
+    sums: [[V; N]; M],
     last: usize,
 ) {
     let (Some((lines, pitch)), width) = (call.joined, call.out.width) else { return };
