@@ -494,33 +494,60 @@ unsafe fn part<V: Vector, const M: usize, const N: usize>(
     sums: [[V; N]; M],
     last: usize,
 ) {
-    let (Some((lines, pitch)), width) = (call.joined, call.out.width) else { return };
-    let Place { mut line, mut x, .. } = at;
-    for n in 0..N {
-        let (mut from, end) = (0, if n + 1 < N { V::LANES } else { last });
-        // A register may hold the end of one line and the beginning of the next.
-        while from < end {
-            // SAFETY: the columns of the run up to its length are those of lines that there are, or between.
-            unsafe {
-                if x + V::LANES <= width && end == V::LANES && from == 0 {
-                    for m in 0..M.min(call.present) {
-                        sums[m][n].store(lines.plane(line).row(m).add(x));
-                    }
-                } else if x < width {
-                    let to = (from + width - x).min(end);
-                    for m in 0..M.min(call.present) {
-                        let out = lines.plane(line).row(m).add(x).wrapping_sub(from);
-                        sums[m][n].store_range(out, from, to);
-                    }
+    // Each register by a number that the compiler knows: an array that a loop indexes is kept in memory over the sum.
+    let mut place = at;
+    macro_rules! columns {
+        ($($n:literal)*) => {$(
+            if $n < N {
+                let mut column = [sums[0][0]; M];
+                for m in 0..M {
+                    column[m] = sums[m][if $n < N { $n } else { 0 }];
+                }
+                // SAFETY: the caller's promise.
+                place = unsafe { part_register(call, place, column, if $n + 1 < N { V::LANES } else { last }) };
+            }
+        )*};
+    }
+    columns!(0 1 2 3 4 5 6 7);
+    let _ = place;
+}
+
+/// Writes one register of each row, of which `end` columns are there; returns where the next begins.
+///
+/// # Safety
+/// As [`tile`].
+#[inline(always)]
+unsafe fn part_register<V: Vector, const M: usize>(
+    call: &ProductLine<'_, V::Lane>,
+    at: Place,
+    sums: [V; M],
+    end: usize,
+) -> Place {
+    let (Some((lines, pitch)), width) = (call.joined, call.out.width) else { return at };
+    let (Place { mut line, mut x, .. }, mut from) = (at, 0);
+    // A register may hold the end of one line and the beginning of the next.
+    while from < end {
+        // SAFETY: the columns of the run up to its length are those of lines that there are, or between.
+        unsafe {
+            if x + V::LANES <= width && end == V::LANES && from == 0 {
+                for m in 0..M.min(call.present) {
+                    sums[m].store(lines.plane(line).row(m).add(x));
+                }
+            } else if x < width {
+                let to = (from + width - x).min(end);
+                for m in 0..M.min(call.present) {
+                    let out = lines.plane(line).row(m).add(x).wrapping_sub(from);
+                    sums[m].store_range(out, from, to);
                 }
             }
-            let step = (pitch - x).min(end - from);
-            (from, x) = (from + step, x + step);
-            if x == pitch {
-                (line, x) = (line + 1, 0);
-            }
+        }
+        let step = (pitch - x).min(end - from);
+        (from, x) = (from + step, x + step);
+        if x == pitch {
+            (line, x) = (line + 1, 0);
         }
     }
+    Place { line, x, ..at }
 }
 
 /// `MANY` is how many gradients a tile takes where there are as many: 4 with 32 registers, 2 with 16.
