@@ -479,8 +479,11 @@ impl Direct {
                 let most = if large { LARGE_DEPTH } else { DEPTH };
                 let some = if written { (most * lowered.inner / terms).max(1) } else { lowered.inner };
                 let channels = lowered.inner.min(some);
-                let (bytes, unit) = if written { (BLOCK_BYTES / 2, 48) } else { (BLOCK_BYTES, lanes) };
-                let chunk = (bytes / size_of::<T>() / channels / unit * unit).clamp(48, CHUNK);
+                let unit = if written { 48 } else { lanes };
+                let chunk = |bytes: usize| (bytes / size_of::<T>() / channels / unit * unit).clamp(48, CHUNK);
+                // All of a small image at once: else the weights would be read again for every part of it.
+                let small = count.iter().product::<usize>() <= chunk(BLOCK_BYTES) || !written;
+                let chunk = chunk(if small { BLOCK_BYTES } else { BLOCK_BYTES / 2 });
                 let next = next.and_then(|(at, start)| made.in_place(source, at, &start[..rank], count));
                 (lying, offsets, chunk, channels * terms / lowered.inner, Err(next.map(|(samples, _)| samples)))
             }

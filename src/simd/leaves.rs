@@ -383,26 +383,38 @@ unsafe fn whole_tile<V: Vector, const M: usize, const N: usize>(
                 }
             }
         }
-        let each = wanted.lines.div_ceil(call.offsets.len().div_ceil(PAUSE));
-        for offsets in call.offsets.chunks(PAUSE) {
-            wanted.asking.ask(each);
-            for &offset in offsets {
-                let from = source.add(offset);
-                let mut columns = [V::zero(); N];
-                for n in 0..N {
-                    columns[n] = V::load(from.add(n * V::LANES));
-                }
-                for m in 0..M {
-                    let weight = V::splat(*weights.add(m));
+        // A macro, since closures are not compiled for the instruction set for certain.
+        macro_rules! sum {
+            ($offsets:expr) => {
+                for &offset in $offsets {
+                    let from = source.add(offset);
+                    let mut columns = [V::zero(); N];
                     for n in 0..N {
-                        sums[m][n] = columns[n].mul_add(weight, sums[m][n]);
+                        columns[n] = V::load(from.add(n * V::LANES));
                     }
+                    for m in 0..M {
+                        let weight = V::splat(*weights.add(m));
+                        for n in 0..N {
+                            sums[m][n] = columns[n].mul_add(weight, sums[m][n]);
+                        }
+                    }
+                    weights = weights.add(M);
                 }
-                weights = weights.add(M);
+            };
+        }
+        if M == 8 {
+            let each = wanted.lines.div_ceil(call.offsets.len().div_ceil(PAUSE).max(1));
+            for offsets in call.offsets.chunks(PAUSE) {
+                wanted.asking.ask(each);
+                sum!(offsets);
             }
+        } else {
+            // Two loops are too much for the compiler here: it would keep the sums in memory.
+            wanted.asking.ask(wanted.lines);
+            sum!(call.offsets);
         }
         if call.joined.is_some() {
-            return part::<V, M, N>(call, place, &sums, V::LANES);
+            return part::<V, M, N>(call, place, sums, V::LANES);
         }
         if V::LINE && call.stream {
             for m in 0..M {
@@ -463,7 +475,7 @@ unsafe fn edge_tile<V: Vector, const M: usize, const N: usize>(
             weights = weights.add(M);
         }
         if call.joined.is_some() {
-            return part::<V, M, N>(call, place, &sums, last);
+            return part::<V, M, N>(call, place, sums, last);
         }
         for m in 0..rows {
             let out = call.out.row(m).add(at);
@@ -483,36 +495,63 @@ unsafe fn edge_tile<V: Vector, const M: usize, const N: usize>(
 unsafe fn part<V: Vector, const M: usize, const N: usize>(
     call: &ProductLine<'_, V::Lane>,
     at: Place,
-    sums: &[[V; N]; M],
+    sums: [[V; N]; M],
     last: usize,
 ) {
-    let (Some((lines, pitch)), width) = (call.joined, call.out.width) else { return };
-    let Place { mut line, mut x, .. } = at;
-    for n in 0..N {
-        let (mut from, end) = (0, if n + 1 < N { V::LANES } else { last });
-        // A register may hold the end of one line and the beginning of the next.
-        while from < end {
-            // SAFETY: the columns of the run up to its length are those of lines that there are, or between.
-            unsafe {
-                if x + V::LANES <= width && end == V::LANES && from == 0 {
-                    for m in 0..M.min(call.present) {
-                        sums[m][n].store(lines.plane(line).row(m).add(x));
-                    }
-                } else if x < width {
-                    let to = (from + width - x).min(end);
-                    for m in 0..M.min(call.present) {
-                        let out = lines.plane(line).row(m).add(x).wrapping_sub(from);
-                        sums[m][n].store_range(out, from, to);
-                    }
+    // Each register by a number that the compiler knows: an array that a loop indexes is kept in memory over the sum.
+    let mut place = at;
+    macro_rules! columns {
+        ($($n:literal)*) => {$(
+            if $n < N {
+                let mut column = [sums[0][0]; M];
+                for m in 0..M {
+                    column[m] = sums[m][if $n < N { $n } else { 0 }];
+                }
+                // SAFETY: the caller's promise.
+                place = unsafe { part_register(call, place, column, if $n + 1 < N { V::LANES } else { last }) };
+            }
+        )*};
+    }
+    columns!(0 1 2 3 4 5 6 7);
+    let _ = place;
+}
+
+/// Writes one register of each row, of which `end` columns are there; returns where the next begins.
+///
+/// # Safety
+/// As [`tile`].
+#[inline(always)]
+unsafe fn part_register<V: Vector, const M: usize>(
+    call: &ProductLine<'_, V::Lane>,
+    at: Place,
+    sums: [V; M],
+    end: usize,
+) -> Place {
+    let (Some((lines, pitch)), width) = (call.joined, call.out.width) else { return at };
+    let (Place { mut line, mut x, .. }, mut from) = (at, 0);
+    // A register may hold the end of one line and the beginning of the next.
+    while from < end {
+        // SAFETY: the columns of the run up to its length are those of lines that there are, or between.
+        unsafe {
+            if x + V::LANES <= width && end == V::LANES && from == 0 {
+                for m in 0..M.min(call.present) {
+                    sums[m].store(lines.plane(line).row(m).add(x));
+                }
+            } else if x < width {
+                let to = (from + width - x).min(end);
+                for m in 0..M.min(call.present) {
+                    let out = lines.plane(line).row(m).add(x).wrapping_sub(from);
+                    sums[m].store_range(out, from, to);
                 }
             }
-            let step = (pitch - x).min(end - from);
-            (from, x) = (from + step, x + step);
-            if x == pitch {
-                (line, x) = (line + 1, 0);
-            }
+        }
+        let step = (pitch - x).min(end - from);
+        (from, x) = (from + step, x + step);
+        if x == pitch {
+            (line, x) = (line + 1, 0);
         }
     }
+    Place { line, x, ..at }
 }
 
 /// `MANY` is how many gradients a tile takes where there are as many: 4 with 32 registers, 2 with 16.
