@@ -229,9 +229,9 @@ mod tests {
         let starts: Vec<usize> = (0..count).map(|i| i * pitch).collect();
         let room = (count - 1) * pitch + row;
         let ([mut re, mut im], before) = planes::<R>(end, room + MOST_LANES * R::lanes(isa));
-        for back in [false, true] {
+        for what in [What::Forward, What::Inverse] {
             let planes = Planes { re: &mut re, im: &mut im };
-            R::rows(isa, Rows { planes, levels: &levels, ends: &ends, starts: &starts, room, back });
+            R::rows(isa, Rows { planes, levels: &levels, ends: &ends, starts: &starts, room, what });
         }
         // The room holds anything.
         let cut = |mut plane: Vec<R>| {
