@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use common::*;
 use faltung::{
-    Algorithm, Boundary, DType, Element, Error, Layout, Mode, Pass, Planner, Problem, ProblemBuilder, Recipe, Result,
-    View, ViewMut, Workspace,
+    Algorithm, Boundary, DType, Element, Error, Layout, Mode, Pass, Plan, Planner, Problem, ProblemBuilder, Recipe,
+    Result, View, ViewMut, Workspace,
 };
 
 const HUGE: usize = usize::MAX;
@@ -164,13 +164,21 @@ fn thinkable_problems_of_any_size_are_planned() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
+/// A plan by each algorithm, but for `Separable`, which serves no layer whose channels are summed over.
+fn plan(algorithm: Algorithm, problem: &Problem) -> Option<Plan<f32>> {
+    match Planner::new().algorithm(algorithm).plan(problem) {
+        Err(Error::Unsupported { .. }) if algorithm == Algorithm::Separable => None,
+        plan => Some(plan.expect("a plan")),
+    }
+}
+
 #[test]
 fn slices_of_other_lengths() {
     for pass in Pass::ALL {
         let problem = layer().pass(pass).build().expect("a valid problem");
         let [na, nb, nc] = lengths(&problem);
         for algorithm in algorithms() {
-            let plan = Planner::new().algorithm(algorithm).plan::<f32>(&problem).expect("a plan");
+            let Some(plan) = plan(algorithm, &problem) else { continue };
             let run = |a: usize, b: usize, c: usize| {
                 plan.run(&vec![0.0; a], &vec![0.0; b], &mut vec![0.0; c], &mut Workspace::new())
             };
@@ -274,7 +282,7 @@ fn views_of_other_shapes() {
     let [a, b, c] = problem.operands();
     let (x, w) = ([0.0f32; 24], [0.0f32; 24]);
     for algorithm in algorithms() {
-        let plan = Planner::new().algorithm(algorithm).plan::<f32>(&problem).expect("a plan");
+        let Some(plan) = plan(algorithm, &problem) else { continue };
         let run = |a: &[usize], b: &[usize], c: &[usize]| {
             let mut y = [0.0f32; 24];
             let strides = dense_strides(c, Layout::ChannelsFirst);
@@ -375,7 +383,7 @@ fn recipes_of_any_size_are_harmless() {
 
 #[test]
 fn bounds_that_nothing_meets() {
-    let problem = Problem::field(&[1000], &[5]).build().expect("a valid problem");
+    let problem = Problem::field(&[100, 90], &[5, 3]).build().expect("a valid problem");
     for planner in
         [|| Planner::new().max_workspace(0), || Planner::new().max_workspace(1), || Planner::new().tolerance(0.0)]
     {

@@ -366,7 +366,9 @@ fn there_is_no_dust_between_the_grains() {
                     (0..len).map(|_| if random.once_in(every) { 1.0 + random.below(5) as f32 } else { 0.0 }).collect()
                 };
                 let case = Case::new(&problem, grains(na, 2000), grains(nb, 3));
-                assert!(case.expected.contains(&0.0) && case.expected.iter().all(|&v| v >= 0.0));
+                // A weight of a field's one kernel sees all grains, of which some meet another.
+                assert!(pass == Pass::WeightGradient || case.expected.contains(&0.0), "{}", tell(&problem));
+                assert!(case.expected.iter().all(|&v| v >= 0.0));
                 b.run(&case);
                 // Auto, too, where nothing but what is exact on whole numbers meets its tolerance.
                 let exact = Planner::new().algorithm(Algorithm::Direct).plan::<f32>(&problem).expect("a plan");
