@@ -515,6 +515,11 @@ fn recipes_given_agree() {
             let problem = small_kernels(&mut random, 1 + i % 3).with_dtype(DType::F64).expect("as it was");
             let tile = vec![2; problem.rank()];
             b.recipe(&Case::<f64>::integers(&problem, &mut random), &Recipe::Winograd { tile });
+            let (shape, kernel) = ([0; 2].map(|_| 1 + random.below(50)), [0; 2].map(|_| 2 + random.below(5)));
+            let field =
+                build(Problem::field(&shape, &kernel).mode(Mode::Full)).with_dtype(DType::F64).expect("as it was");
+            let recipe = Recipe::Separable { tile: [0; 2].map(|_| 1 + random.below(20)).to_vec(), rank: 6 };
+            b.recipe(&Case::<f64>::integers(&field, &mut random), &recipe);
         }
     });
 }

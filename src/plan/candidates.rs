@@ -1,5 +1,6 @@
 //! The planner's list of algorithms: how each is designed, costed and built.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use super::explain::Candidate;
@@ -108,6 +109,20 @@ fn candidate(problem: &Problem, recipe: Recipe, estimate: Estimate) -> Candidate
 
 /// The algorithm that `recipe` names, ready to run.
 pub(super) fn build<T: Element>(problem: &Problem, recipe: &Recipe) -> Result<Arc<dyn Execute<T>>> {
+    let built = of_own_type(problem, recipe)?
+        .downcast()
+        .map_err(|_| Error::argument("T", problem.dtype.to_string(), T::DTYPE))?;
+    Ok(*built)
+}
+
+/// As [`build`], for the problem's own element type. Since it is not generic, the algorithms are compiled once, in this
+/// crate, and not anew in every crate that makes plans.
+#[inline(never)]
+fn of_own_type(problem: &Problem, recipe: &Recipe) -> Result<Box<dyn Any>> {
+    of_dtype!(problem, T => Ok(Box::new(ready::<T>(problem, recipe)?)))
+}
+
+fn ready<T: Element>(problem: &Problem, recipe: &Recipe) -> Result<Arc<dyn Execute<T>>> {
     let built = match fold::extended(problem) {
         Some(wide) if *recipe != Recipe::Reference => {
             execute(&wide, recipe).map(|inner| Arc::new(fold::Fold::new(problem, &wide, inner)) as Arc<dyn Execute<T>>)
