@@ -517,7 +517,7 @@ fn recipes_given_agree() {
             b.recipe(&Case::<f64>::integers(&problem, &mut random), &Recipe::Winograd { tile });
             let (shape, kernel) = ([0; 2].map(|_| 1 + random.below(50)), [0; 2].map(|_| 2 + random.below(5)));
             let field =
-                build(Problem::field(&shape, &kernel).mode(Mode::Full)).with_dtype(DType::F64).expect("as it was");
+                Problem::field(&shape, &kernel).mode(Mode::Full).dtype(DType::F64).build().expect("a valid problem");
             let recipe = Recipe::Separable { tile: [0; 2].map(|_| 1 + random.below(20)).to_vec(), rank: 6 };
             b.recipe(&Case::<f64>::integers(&field, &mut random), &recipe);
         }
