@@ -73,7 +73,7 @@ impl<T: Element> Prepared<T> {
     /// Computes the result from a dense array in the problem's layout.
     ///
     /// # Errors
-    /// [`Error::Shape`] where a slice's length is not the problem's.
+    /// [`Error::Shape`](crate::Error::Shape) where a slice's length is not the problem's.
     ///
     /// ```
     /// use faltung::{Planner, Problem, Workspace};
@@ -94,7 +94,7 @@ impl<T: Element> Prepared<T> {
     /// As [`run`](Self::run), from and to arrays of any strides.
     ///
     /// # Errors
-    /// [`Error::Shape`] where a view's shape is not the problem's.
+    /// [`Error::Shape`](crate::Error::Shape) where a view's shape is not the problem's.
     ///
     /// ```
     /// use faltung::{Planner, Problem, View, ViewMut, Workspace};
