@@ -208,7 +208,7 @@ fn constants_stay_and_vanish() {
         }
         worst
     }
-    println!("constants move by up to {} epsilon in f32, {} in f64", stays::<f32>(16.0), stays::<f64>(16.0));
+    println!("constants move by up to {} epsilon in f32, {} in f64", stays::<f32>(8.0), stays::<f64>(8.0));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::filter::arrays::{self, with_workspace};
 use crate::filter::geometry::Geometry;
 use crate::filter::plan::{Filter, Options};
 use crate::filter::settings::Settings;
-use crate::plan::Workspace;
+use crate::plan::{Candidate, Workspace};
 use crate::problem::{Boundary, Mode};
 use crate::simd::{self, Line};
 use crate::view::MAX_AXES;
@@ -109,7 +109,8 @@ impl Operator {
         Ok(NamedFilter { parts, combination: self.combination, dim: shape })
     }
 
-    /// Pass by pass, or as one dense kernel where that is predicted to be faster.
+    /// Pass by pass, or as one dense kernel where that is predicted to be faster and no less accurate: its running sum is
+    /// as long as the product of the passes'.
     fn plan_sum<T: Element, D: Dimension>(
         &self,
         linear: &Linear,
@@ -126,8 +127,11 @@ impl Operator {
         let dense: Filter<T, D> = plan_pass(&kernel, shape, axes, boundary)?;
         let bytes = shape.size() as f64 * size_of::<T>() as f64;
         let sweeps = 3.0 * (passes.len() - 1) as f64 * bytes / SWEEP;
-        let predicted = passes.iter().flatten().map(|filter| filter.plan().candidate().predicted).sum::<f64>() + sweeps;
-        Ok(if dense.plan().candidate().predicted < predicted { vec![vec![dense]] } else { passes })
+        let sum = |of: fn(&Candidate) -> f64| passes.iter().flatten().map(|filter| of(filter.plan().candidate())).sum();
+        let (seconds, error): (f64, f64) = (sum(|c| c.predicted), sum(|c| c.error_bound));
+        let one = dense.plan().candidate();
+        let better = one.predicted < seconds + sweeps && one.error_bound <= error;
+        Ok(if better { vec![vec![dense]] } else { passes })
     }
 
     /// The dense kernel of a sum that has several passes and the same result with it, boundary included.
