@@ -35,6 +35,7 @@ macro_rules! dispatch {
 
 mod ahead;
 mod caches;
+mod dots;
 pub(crate) mod fourier;
 #[cfg(test)]
 pub(crate) mod guarded;
@@ -54,9 +55,10 @@ mod winograd;
 
 pub(crate) use ahead::Ahead;
 pub(crate) use caches::Caches;
+pub(crate) use dots::Dots;
 pub(crate) use interleave::{Interleave, LaneSums};
 pub use leaves::Kernels;
-pub(crate) use leaves::{Dots, Offsets, Product};
+pub(crate) use leaves::{Offsets, Product};
 pub(crate) use memory::{Line, elements, elements_mut, prefetch, prefetch_to_second, split};
 pub(crate) use outer::Outer;
 #[cfg(feature = "nn")]

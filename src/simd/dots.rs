@@ -1,0 +1,237 @@
+//! The dot products.
+//!
+//! Of rows of several gradients with rows of one source, at several offsets,
+//!
+//! ```text
+//! out[c][i] += Σ_r Σ_j gradient[c · channel + r · pitch + j] · source[offsets[i] + r · source_pitch + j]     j < width
+//! ```
+//!
+//! lane by lane: the sums stay in as many lanes as a register has, so that rows and blocks without number are added up
+//! before the lanes are. A tile of gradients and offsets is kept in registers; the rest of a row is a register that is
+//! loaded in part, so that nothing beyond the rows is touched.
+
+use super::leaves::Offsets;
+use super::memory::prefetch_line;
+use super::vector::Vector;
+
+/// The arguments of some dot products; see the [module](self).
+pub struct Dots<'a, T> {
+    pub(crate) gradient: &'a [T],
+    /// Gradients, and from one to the next.
+    pub(crate) channels: usize,
+    pub(crate) channel: usize,
+    pub(crate) source: &'a [T],
+    pub(crate) offsets: &'a Offsets,
+    /// Rows, and from one to the next in a gradient and in the source.
+    pub(crate) rows: usize,
+    pub(crate) pitches: [usize; 2],
+    /// Elements of a row, at least one.
+    pub(crate) width: usize,
+    /// A register's lanes for each gradient and offset, added to.
+    pub(crate) out: &'a mut [T],
+}
+
+impl<T> Dots<'_, T> {
+    /// Everything that the loops take on trust.
+    pub(super) fn check(&self, lanes: usize) {
+        let Self { channels, channel, rows, pitches, width, .. } = *self;
+        assert!(channels > 0 && rows > 0 && width > 0, "something to sum");
+        let last = |count: usize, step: usize| (count - 1).saturating_mul(step);
+        let [end, source_end] = pitches.map(|pitch| last(rows, pitch).saturating_add(width));
+        assert!(last(channels, channel).saturating_add(end) <= self.gradient.len(), "the gradients hold their rows");
+        assert!(
+            self.offsets.largest().saturating_add(source_end) <= self.source.len(),
+            "the source reaches as far as the offsets"
+        );
+        assert!(self.out.len() == channels * self.offsets.len() * lanes, "lanes for each gradient and offset");
+    }
+}
+
+/// `MANY` is how many gradients a tile takes where there are as many: 4 with 32 registers, 2 with 16.
+///
+/// # Safety
+/// The call has been [checked](Dots::check), and the machine has `V`'s instruction set.
+#[inline(always)]
+pub(super) unsafe fn dots<V: Vector, const MANY: usize>(call: Dots<'_, V::Lane>) {
+    // Evenly: nine offsets are five and four, not six and three.
+    let cut = |total: usize, most: usize, part: usize| {
+        let parts = total.div_ceil(most);
+        [total * part / parts, total * (part + 1) / parts]
+    };
+    for part in 0..call.channels.div_ceil(MANY) {
+        let [channel, end] = cut(call.channels, MANY, part);
+        let gradients = end - channel;
+        let most = match (gradients, MANY) {
+            (1, _) => 9,
+            (_, 4) => 6,
+            _ => 4,
+        };
+        for part in 0..call.offsets.len().div_ceil(most) {
+            let [offset, end] = cut(call.offsets.len(), most, part);
+            // SAFETY: as many gradients and offsets are left.
+            unsafe {
+                match gradients {
+                    4 => many_dots::<V, 4>(&call, [channel, offset], end - offset),
+                    3 => many_dots::<V, 3>(&call, [channel, offset], end - offset),
+                    2 => many_dots::<V, 2>(&call, [channel, offset], end - offset),
+                    _ => match end - offset {
+                        9 => some_dots::<V, 1, 9>(&call, [channel, offset]),
+                        8 => some_dots::<V, 1, 8>(&call, [channel, offset]),
+                        7 => some_dots::<V, 1, 7>(&call, [channel, offset]),
+                        left => many_dots::<V, 1>(&call, [channel, offset], left),
+                    },
+                }
+            }
+        }
+    }
+}
+
+/// The dot products of `M` gradients at as many offsets, at most six, from those `at` which it is on.
+///
+/// # Safety
+/// As [`dots`]; there are as many.
+#[inline(always)]
+unsafe fn many_dots<V: Vector, const M: usize>(call: &Dots<'_, V::Lane>, at: [usize; 2], offsets: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match offsets {
+            6 => some_dots::<V, M, 6>(call, at),
+            5 => some_dots::<V, M, 5>(call, at),
+            4 => some_dots::<V, M, 4>(call, at),
+            3 => some_dots::<V, M, 3>(call, at),
+            2 => some_dots::<V, M, 2>(call, at),
+            _ => some_dots::<V, M, 1>(call, at),
+        }
+    }
+}
+
+/// Bytes that a gradient is asked for before it is met: a row that ends is no stream to the machine.
+const AHEAD: usize = 8192;
+
+/// The dot products of `M` gradients at `N` offsets, from those `at` which it is on.
+///
+/// # Safety
+/// As [`dots`]; there are as many.
+#[inline(always)]
+unsafe fn some_dots<V: Vector, const M: usize, const N: usize>(call: &Dots<'_, V::Lane>, at: [usize; 2]) {
+    let [channel, offset] = at;
+    let (whole, rest) = (call.width / V::LANES, call.width % V::LANES);
+    // SAFETY: `check` has seen that the rows of all gradients lie within theirs, that the same rows from the largest
+    // offset on lie within the source, and that there are lanes for each gradient and offset, which nothing else
+    // borrows.
+    unsafe {
+        let mut gradients = [call.gradient.as_ptr(); M];
+        let mut sources = [call.source.as_ptr(); N];
+        let out = call.out.as_ptr().cast_mut().add((channel * call.offsets.len() + offset) * V::LANES);
+        let pitch = call.offsets.len() * V::LANES;
+        let mut sums = [[V::zero(); N]; M];
+        for m in 0..M {
+            gradients[m] = gradients[m].add((channel + m) * call.channel);
+            for n in 0..N {
+                sums[m][n] = V::load(out.add(m * pitch + n * V::LANES));
+            }
+        }
+        for n in 0..N {
+            sources[n] = sources[n].add(call.offsets.as_slice()[offset + n]);
+        }
+        for row in 0..call.rows {
+            let [from, source] = call.pitches.map(|pitch| row * pitch);
+            // A macro, since closures are not compiled for the instruction set for certain.
+            macro_rules! add {
+                ($j:expr, $load:ident $(, $count:expr)?) => {
+                    let mut weights = [V::$load(gradients[0].add(from + $j) $(, $count)?).weights(); M];
+                    for m in 1..M {
+                        weights[m] = V::$load(gradients[m].add(from + $j) $(, $count)?).weights();
+                    }
+                    prefetch_line(gradients[M - 1].wrapping_add(from + $j).cast::<u8>().wrapping_add(AHEAD));
+                    for n in 0..N {
+                        let x = V::$load(sources[n].add(source + $j) $(, $count)?);
+                        for m in 0..M {
+                            sums[m][n] = x.mul_add(weights[m], sums[m][n]);
+                        }
+                    }
+                };
+            }
+            for j in 0..whole {
+                add!(j * V::LANES, load);
+            }
+            if rest > 0 {
+                add!(whole * V::LANES, load_first, rest);
+            }
+        }
+        for m in 0..M {
+            for n in 0..N {
+                sums[m][n].store(out.add(m * pitch + n * V::LANES));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use num_complex::Complex;
+
+    use super::super::Isa;
+    use super::super::guarded::End;
+    use super::*;
+    use crate::element::Element;
+
+    fn number<T: Element>(i: usize) -> T {
+        T::from_f64((i * 37 % 11) as f64 - 5.0)
+    }
+
+    /// Gradients and source end with the last element of the last row.
+    fn dots_agree<T: Element>(isa: Isa, end: End, channels: usize, offsets: usize, width: usize) {
+        let (rows, lanes) = (3, T::lanes(isa));
+        let offsets = Offsets::new((0..offsets).map(|i| i * 5 % 7).collect());
+        let pitches = [width, width + 2];
+        let channel = rows * pitches[0] + 1;
+        let gradient = end.guard((0..channels * channel - 1).map(number).collect::<Vec<T>>());
+        let reach = offsets.largest() + (rows - 1) * pitches[1] + width;
+        let source = end.guard((0..reach).map(|i| number(i + 3)).collect::<Vec<T>>());
+        let before: Vec<T> = (0..channels * offsets.len() * lanes).map(|i| number(i + 5)).collect();
+        let mut out = end.guard(&before);
+        T::dots(
+            isa,
+            Dots {
+                gradient: &gradient,
+                channels,
+                channel,
+                source: &source,
+                offsets: &offsets,
+                rows,
+                pitches,
+                width,
+                out: &mut out,
+            },
+        );
+        let total = |sums: &[T]| sums.iter().fold(T::default(), |sum, &part| sum + part);
+        for (i, sums) in out.chunks(lanes).enumerate() {
+            let (c, offset) = (i / offsets.len(), offsets.as_slice()[i % offsets.len()]);
+            let mut expected = total(&before[i * lanes..][..lanes]);
+            for (r, j) in (0..rows).flat_map(|r| (0..width).map(move |j| (r, j))) {
+                expected += gradient[c * channel + r * pitches[0] + j] * source[offset + r * pitches[1] + j];
+            }
+            let count = offsets.len();
+            assert_eq!(total(sums), expected, "{isa:?} {channels} gradients, {count} offsets, {width} wide: {c}, {i}");
+        }
+    }
+
+    #[test]
+    fn every_tile_of_dots_agrees_with_the_sum_written_out() {
+        for (isa, end) in Isa::all().into_iter().flat_map(|isa| End::BOTH.map(|end| (isa, end))) {
+            for width in (1..=35).chain([63, 64, 65]) {
+                for channels in 1..=9 {
+                    for offsets in [1, 2, 5, 6, 9, 13] {
+                        dots_agree::<f32>(isa, end, channels, offsets, width);
+                    }
+                }
+                for (channels, offsets) in [(1, 7), (1, 8), (2, 3), (3, 4), (4, 6), (5, 9), (7, 10)] {
+                    dots_agree::<f64>(isa, end, channels, offsets, width);
+                    dots_agree::<Complex<f32>>(isa, end, channels, offsets, width);
+                    dots_agree::<Complex<f64>>(isa, end, channels, offsets, width);
+                }
+            }
+        }
+    }
+}
