@@ -46,6 +46,11 @@ const TOLERANCE: f64 = 8192.0;
 /// What is predicted to take so many times as long as the best is not measured.
 const LEFT_OUT: f64 = 10.0;
 
+/// How many times as long as the fastest's a prediction may be that is as good as it: predictions are no finer. Of what
+/// does not take long the seconds count that nobody would notice.
+const ALIKE: f64 = 1.05;
+const UNNOTICED: f64 = 1e-7;
+
 /// The highest rank of a kernel that is looked for, and the share of the chosen algorithm's time below which its passes
 /// are worth that.
 const HIGHEST: usize = 2;
@@ -393,7 +398,9 @@ impl Planner {
         if let Some(known) = known {
             return Ok(known);
         }
-        let explanation = Arc::new(explanation(problem, self.judged(problem)?));
+        let mut candidates = self.judged(problem)?;
+        prefer_accurate(&mut candidates);
+        let explanation = Arc::new(explanation(problem, candidates));
         self.memory().remember(problem, explanation.clone());
         Ok(explanation)
     }
@@ -402,6 +409,19 @@ impl Planner {
 /// By prediction, those with a reason against them last.
 fn order(a: &Candidate, b: &Candidate) -> Ordering {
     a.why_not.is_some().cmp(&b.why_not.is_some()).then(a.predicted.total_cmp(&b.predicted))
+}
+
+/// Moves the most accurate of those that are as fast as the first, as far as predictions tell, to the first place: a sum
+/// that is rounded less is worth more than a difference that may not be one.
+fn prefer_accurate(candidates: &mut [Candidate]) {
+    let Some(best) = candidates.first() else { return };
+    let (enough, bound) = ((ALIKE * best.predicted).max(best.predicted + UNNOTICED), best.error_bound);
+    let alike = candidates.iter().take_while(|c| c.why_not.is_none() && c.predicted <= enough);
+    let least = alike.enumerate().min_by(|(_, a), (_, b)| a.error_bound.total_cmp(&b.error_bound));
+    let Some((i, accurate)) = least.filter(|(_, c)| c.error_bound < bound) else { return };
+    let name = accurate.algorithm;
+    candidates[0].why_not = Some(format!("hardly faster than {name}, which is more accurate"));
+    candidates[..=i].rotate_right(1);
 }
 
 /// The first candidate is chosen; those without a reason against them are told how much slower they are.
