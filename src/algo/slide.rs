@@ -1,8 +1,10 @@
 //! The direct sum with one output channel a group: filtered fields, and layers by depth.
 //!
 //! Here nothing but the rows of the result can share a load of the source, so the taps go to the leaf as columns; see
-//! [`Sliding`]. Results whose windows lie inside the data read it where it lies, if it is wide enough to be worth the
-//! strips that are left at its edges; for these, and for all that is narrow or strided, a block is gathered.
+//! [`Sliding`]. Contiguous rows are read where they lie. Under a boundary of zeros the leaf leaves out what is not there;
+//! under another one, results whose windows lie inside the data are computed so, if there are enough of them to be worth
+//! the strips that are left at the edges. For these, and for all that is strided or whose rows would displace one another
+//! in the first cache, a block is gathered.
 
 use super::block::Block;
 use super::cost::{Costs, Estimate, multiply_adds, running_sum_error};
@@ -11,22 +13,27 @@ use super::gather::Source;
 use super::lower::{Lowered, Phase, Tap, tiles};
 use super::{Call, Execute, Needs};
 use crate::element::Element;
-use crate::problem::{MAX_RANK, Pass, Problem};
-use crate::simd::{self, Column, Isa, Line, Plane, Sliding, TileMut, Workers};
+use crate::problem::{Boundary, MAX_RANK, Pass, Problem};
+use crate::simd::{self, Caches, Column, Isa, Line, Plane, Sliding, TileMut, Workers};
 use crate::view::{MAX_AXES, View, ViewMut, advance};
 
 /// Results that a work item has at the least, where there are channels enough.
 const RESULTS: usize = 1 << 15;
 
-/// Results a row inside the data from which on it is read where it lies.
+/// Results a row inside the data from which on it is worth the strips that are left at its ends.
 const WIDE: usize = 384;
 
-/// Rows of the source that a row's window may span to be read where it lies: more would displace one another in the
-/// first cache, whose ways they share where the distance from row to row is a power of two.
-const SPAN: usize = 8;
+/// Bytes of a way of the first cache: rows at a multiple of it from one another displace one another.
+const WAY: usize = 4096;
+
+/// Bytes of a row that a block of results reads.
+const READ: usize = 320;
 
 /// Columns of taps beyond which a block's gathering does not count.
 const FEW: usize = 1024;
+
+/// Registers from which on a line is seen as rows of one each: the leaf's block of them.
+const FOLDED: usize = 7;
 
 /// Rows that are computed at a time where the result is not contiguous.
 const ROWS: usize = 8;
@@ -58,6 +65,8 @@ struct Windows {
     runs: Vec<Run>,
     /// The columns of taps in a block, for one channel after the other.
     columns: Vec<Column>,
+    /// The columns of a line that is seen as rows of a register each, where that is worth it.
+    folded: Vec<Column>,
     /// Channels that are summed over.
     inner: usize,
     /// Taps of them all.
@@ -75,18 +84,43 @@ pub(crate) struct Slide {
     /// Channels of them whose blocks are gathered and computed at once.
     batch: usize,
     phases: Vec<Windows>,
+    /// Whether the results outgrow the caches.
+    stream: bool,
     needs: Needs,
 }
 
 /// The source where it lies, for one phase.
 struct Lying<'a> {
-    /// The results, an axis, whose windows are inside the data.
+    /// The results, an axis, that are computed from there, and those whose windows are inside the data.
+    served: [(usize, usize); MAX_RANK],
     inside: [(usize, usize); MAX_RANK],
-    /// From one result's samples to the next one's.
-    pitches: [usize; MAX_RANK],
     /// The smallest offset of a tap, an axis.
     low: [isize; MAX_RANK],
     columns: &'a [Column],
+}
+
+/// Where the samples of a part are.
+#[derive(Clone, Copy)]
+struct Samples<'a, T> {
+    source: &'a [T],
+    channel: usize,
+    /// From one position of the results to the next on the axes before the last two.
+    outer: [usize; MAX_RANK],
+    /// As in [`Sliding`], for the first plane.
+    pitch: usize,
+    inside: Option<[usize; 2]>,
+    steps: [usize; 2],
+    first: [usize; 2],
+    columns: &'a [Column],
+    ahead: &'a [T],
+}
+
+impl<'a, T> Samples<'a, T> {
+    /// A line of samples that are all there.
+    fn all(source: &'a [T], channel: usize, columns: &'a [Column]) -> Self {
+        let outer = [0; MAX_RANK];
+        Self { source, channel, outer, pitch: 0, inside: None, steps: [1, 1], first: [0, 0], columns, ahead: &[] }
+    }
 }
 
 /// Whether the results of `problem` have one channel a group.
@@ -138,8 +172,40 @@ fn each_column(phase: &Phase, runs: &[Run], mut visit: impl FnMut(&[Tap], &Run))
     }
 }
 
+/// Puts the taps of a line in the order in which it is summed as rows of a register each.
+fn fold(phase: &mut Phase, lanes: usize) {
+    if let [line] = &mut phase[..]
+        && line.step == 1
+        && let Some(low) = line.taps.iter().map(|tap| tap.offset).min()
+    {
+        line.taps.sort_by_key(|tap| ((tap.offset - low) as usize % lanes, tap.offset));
+    }
+}
+
+/// The columns of a line whose taps are [ordered so](fold): of those that lie a register from one another, which results a
+/// register from one another share. None where there are few such taps.
+fn folded(phase: &Phase, lanes: usize) -> Vec<Column> {
+    let [line] = &phase[..] else { return Vec::new() };
+    let low = line.taps.iter().map(|tap| tap.offset).min().unwrap_or(0);
+    let mut columns: Vec<Column> = Vec::new();
+    for tap in &line.taps {
+        let at = tap.offset - low;
+        match columns.last_mut() {
+            Some(last) if last.place + (last.height * lanes) as isize == at => last.height += 1,
+            _ => columns.push(Column::of(at as usize, 1)),
+        }
+    }
+    let worth = line.step == 1 && 4.0 * loads(&columns, FOLDED) < 3.0 * line.taps.len() as f64;
+    if worth { columns } else { Vec::new() }
+}
+
+/// Loads for each register of results in a block of so many rows of them.
+fn loads(columns: &[Column], rows: usize) -> f64 {
+    columns.iter().map(|column| (column.height + rows - 1) as f64 / rows as f64).sum()
+}
+
 impl Windows {
-    fn new(phase: &Phase, tile: &[usize], inner: usize, packed: usize) -> Result<Self, String> {
+    fn new(phase: &Phase, tile: &[usize], inner: usize, lanes: usize, packed: usize) -> Result<Self, String> {
         let tile: Vec<usize> = phase.iter().zip(tile).map(|(a, &n)| n.min(a.count)).collect();
         let (mut unit, mut extent, mut step) = (phase.clone(), tile.clone(), 1);
         if let (Some(axis), Some(last)) = (unit.last_mut(), extent.last_mut())
@@ -152,26 +218,28 @@ impl Windows {
         let (block, runs) = (Block::new(&unit, &extent, inner)?, runs(phase));
         let mut columns = Vec::new();
         each_column(phase, &runs, |taps, run| {
-            columns.push([block.place(&unit, taps.iter().map(|t| t.offset)), run.taps.len()]);
+            columns.push(Column::of(block.place(&unit, taps.iter().map(|t| t.offset)), run.taps.len()));
         });
-        let terms = inner * columns.iter().map(|c| c[1]).sum::<usize>();
+        let terms = inner * columns.iter().map(|c| c.height).sum::<usize>();
         let one = columns.len();
         for i in one..one * inner {
-            columns.push([columns[i - one][0] + block.channel, columns[i - one][1]]);
+            columns.push(Column { place: columns[i - one].place + block.channel as isize, ..columns[i - one] });
         }
-        Ok(Self { unit, step, tile, block, runs, columns, inner, terms, packed })
+        let folded = if inner == 1 { folded(phase, lanes) } else { Vec::new() };
+        Ok(Self { unit, step, tile, block, runs, columns, folded, inner, terms, packed })
     }
 }
 
 impl Slide {
     pub(crate) fn new<T: Element>(problem: &Problem, tile: &[usize]) -> Result<Self, String> {
         check_tile(problem, tile)?;
-        let lowered = Lowered::new(problem)?;
+        let mut lowered = Lowered::new(problem)?;
         let isa = Isa::detect();
+        lowered.phases.iter_mut().for_each(|phase| fold(phase, T::lanes(isa)));
         let mut phases = Vec::new();
         let (mut packed, mut block, mut width, mut columns) = (0usize, 0usize, 0, 0);
         for phase in &lowered.phases {
-            let made = Windows::new(phase, tile, lowered.inner, packed)?;
+            let made = Windows::new(phase, tile, lowered.inner, T::lanes(isa), packed)?;
             packed = packed.saturating_add(lowered.groups.saturating_mul(made.terms).next_multiple_of(64));
             block = block.max(made.block.channel * lowered.inner);
             width = made.tile.iter().copied().last().unwrap_or(1).max(width);
@@ -195,7 +263,11 @@ impl Slide {
             worker: Line::holding::<T>(block.saturating_mul(batch).saturating_add(2 * T::lanes(isa)))
                 + Line::holding::<T>(ROWS.saturating_mul(width)),
         };
-        Ok(Self { isa, channels, batch, lowered, phases, needs })
+        let gradient = problem.pass == Pass::InputGradient;
+        let shape = if gradient { problem.input_shape() } else { problem.output_shape() };
+        let bytes = shape.iter().map(|&n| n as f64).product::<f64>() * size_of::<T>() as f64;
+        let stream = bytes >= Caches::detect().last as f64 / 2.0;
+        Ok(Self { isa, channels, batch, lowered, phases, stream, needs })
     }
 
     pub(crate) fn estimate<T: Element>(costs: &Costs, problem: &Problem, tile: &[usize]) -> Result<Estimate, String> {
@@ -210,15 +282,16 @@ impl Slide {
             let width = made.tile[rank - 1];
             let rows = if rank > 1 { made.tile[rank - 2] } else { 1 };
             let registers = results / width as f64 * width.div_ceil(lanes) as f64;
-            let loads: f64 = made
-                .columns
-                .iter()
-                .map(|&[_, height]| if rows < 4 { height as f64 } else { (height + 3) as f64 / 4.0 })
-                .sum();
+            let (columns, rows) = match made.folded.is_empty() || width < FOLDED * lanes {
+                true => (&made.columns, if rows < 4 { 1 } else { 4 }),
+                false => (&made.folded, FOLDED),
+            };
+            let loads = loads(columns, rows);
             let narrow = if width <= 2 * lanes { NARROW } else { 1.0 };
             let sums = (made.terms as f64 * narrow * costs.slide_fma * multiply_adds::<T>())
                 .max(loads * made.step as f64 * costs.slide_load);
-            let in_place = phase[rank - 1].step == 1 && width >= WIDE && made.span(phase) <= SPAN;
+            let source = problem.axes.last().map_or(1, |a| if lowered.transposed { a.output } else { a.input });
+            let in_place = (lowered.boundary == Boundary::Zero || width >= WIDE) && made.reads_rows::<T>(phase, source);
             let gathered =
                 if in_place { 0.0 } else { made.block.seconds_to_gather::<T>(costs, &made.unit, lowered.inner) };
             seconds += items * (filled * (registers * (sums + costs.slide_end) + gathered) + costs.slide_tile);
@@ -229,9 +302,15 @@ impl Slide {
 }
 
 impl Windows {
-    /// Rows of the source that the windows of a row of results span.
-    fn span(&self, phase: &Phase) -> usize {
-        phase.len().checked_sub(2).map_or(1, |a| 1 + self.block.axes[a].extra)
+    /// Whether rows so far apart can be read where they are: the leaf steps over them itself, and the first cache holds
+    /// those that a block of results meets.
+    fn reads_rows<T: Element>(&self, phase: &Phase, pitch: usize) -> bool {
+        let met = self.runs.iter().map(|run| run.taps.len()).max().unwrap_or(1) + 3;
+        let bytes = pitch * T::DTYPE.size() * phase.len().checked_sub(2).map_or(1, |a| phase[a].step);
+        // Places in a way that they begin at.
+        let apart = (WAY >> bytes.trailing_zeros().min(WAY.trailing_zeros())).min(WAY / READ);
+        let ways = Caches::detect().first / WAY;
+        self.columns.len() <= FEW && phase[phase.len() - 1].step == self.step && met.div_ceil(apart) <= ways
     }
 
     /// The source where it lies, and how its columns do, if it can be read there. `columns` has room for them.
@@ -243,37 +322,51 @@ impl Windows {
     ) -> Option<Lying<'a>> {
         let rank = phase.len();
         let (shape, strides) = (&source.view.shape()[2..], source.view.at.strides());
-        if strides[rank + 1] != 1 || phase[rank - 1].step != 1 || self.columns.len() > FEW || self.span(phase) > SPAN {
+        let (channel, outer) = (usize::try_from(strides[1]).ok()?, rank.saturating_sub(2));
+        let pitch = usize::try_from(if rank > 1 { strides[rank] } else { 0 }).ok()?;
+        if strides[rank + 1] != 1 || !self.reads_rows::<T>(phase, pitch) {
             return None;
         }
-        let mut inside = [(0, 1); MAX_RANK];
-        let (mut pitches, mut low) = ([0; MAX_RANK], [0; MAX_RANK]);
+        let (mut inside, mut low) = ([(0, 1); MAX_RANK], [0; MAX_RANK]);
         for (a, axis) in phase.iter().enumerate() {
-            let stride = usize::try_from(strides[2 + a]).ok()?;
+            usize::try_from(strides[2 + a]).ok()?;
             let step = axis.step as isize;
             low[a] = axis.taps.iter().map(|t| t.offset).min()?;
             let high = axis.taps.iter().map(|t| t.offset).max()?;
             let first = (step - 1 - low[a]).div_euclid(step).max(0) as usize;
             let behind = ((shape[a] as isize - 1 - high).div_euclid(step) + 1).max(0) as usize;
-            inside[a] = (first, behind);
-            pitches[a] = stride.checked_mul(axis.step)?;
+            inside[a] = (first.min(axis.count), behind.clamp(first.min(axis.count), axis.count));
         }
-        let (first, behind) = inside[rank - 1];
-        if behind < first + WIDE {
-            return None;
+        let mut served = inside;
+        let (lanes, count, (first, behind)) = (T::lanes(Isa::detect()), phase[rank - 1].count, inside[rank - 1]);
+        if source.boundary == Boundary::Zero {
+            (outer..rank).for_each(|a| served[a] = (0, phase[a].count));
+            // One register is cut at both ends.
+            if count <= lanes {
+                return None;
+            }
+        } else {
+            // Whole registers, which the strips beside them begin and end with too.
+            let first = if first == 0 { 0 } else { first.next_multiple_of(lanes) };
+            let whole = behind.saturating_sub(first) / lanes * lanes;
+            served[rank - 1] = (first, if behind < count { first + whole } else { behind });
+            if whole < WIDE {
+                return None;
+            }
         }
-        let channel = usize::try_from(strides[1]).ok()?;
         let mut next = columns.iter_mut();
         for c in 0..self.inner {
             each_column(phase, &self.runs, |taps, run| {
-                let place: isize = taps.iter().enumerate().map(|(a, t)| (t.offset - low[a]) * strides[2 + a]).sum();
+                let plane: isize = (0..outer).map(|a| (taps[a].offset - low[a]) * strides[2 + a]).sum();
+                let at = [run.offset, taps[rank - 1].offset];
+                let place = (c * channel) as isize + plane + at[0] * pitch as isize + at[1];
                 if let Some(column) = next.next() {
-                    *column = [c * channel + place as usize, run.taps.len()];
+                    *column = Column { place, at, height: run.taps.len() };
                 }
             });
         }
         let count = self.columns.len();
-        Some(Lying { inside, pitches, low, columns: &columns[..count] })
+        Some(Lying { served, inside, low, columns: &columns[..count] })
     }
 }
 
@@ -382,12 +475,16 @@ impl<T: Element> Work<'_, T> {
             }
             return;
         };
+        if (0..rank).all(|a| lying.served[a].0 <= whole.low[a] && whole.high[a] <= lying.served[a].1) {
+            whole.count = channels;
+            return self.in_place(&mut tile, &whole, lying, rows);
+        }
         for channel in 0..channels {
             whole.channel = channel;
             let mut left = whole;
             for a in 0..rank {
-                let low = lying.inside[a].0.clamp(left.low[a], left.high[a]);
-                let high = lying.inside[a].1.clamp(low, left.high[a]);
+                let low = lying.served[a].0.clamp(left.low[a], left.high[a]);
+                let high = lying.served[a].1.clamp(low, left.high[a]);
                 for (from, to) in [(left.low[a], low), (high, left.high[a])] {
                     let mut strip = left;
                     (strip.low[a], strip.high[a]) = (from, to);
@@ -395,12 +492,7 @@ impl<T: Element> Work<'_, T> {
                 }
                 (left.low[a], left.high[a]) = (low, high);
             }
-            // A load of a narrower part might go on behind the data.
-            if left.low[rank - 1] + T::lanes(slide.isa) <= left.high[rank - 1] {
-                self.in_place(&mut tile, &left, lying, rows);
-            } else {
-                self.gathered(&mut tile, &left, block, rows, false);
-            }
+            self.in_place(&mut tile, &left, lying, rows);
         }
     }
 
@@ -419,8 +511,18 @@ impl<T: Element> Work<'_, T> {
         let place = [&start[..rank], &extent[..rank]];
         made.block.gather(slide.isa, source, &made.unit, at, place, block, again);
         let pitches: [usize; MAX_RANK] = std::array::from_fn(|a| made.block.axes.get(a).map_or(0, |b| b.pitch));
-        let next = self.next(tile, part);
-        self.planes(tile, part, (block, made.block.channel * inner, next), &pitches, &made.columns, rows);
+        let samples = Samples {
+            source: block,
+            channel: made.block.channel * inner,
+            outer: pitches,
+            pitch: rank.checked_sub(2).map_or(0, |a| pitches[a]),
+            inside: None,
+            steps: [1, made.step],
+            first: [0, 0],
+            columns: &made.columns,
+            ahead: self.next(tile, part),
+        };
+        self.planes(tile, part, samples, rows);
     }
 
     /// The samples of the channels behind a part's, if it has whole channels that lie one behind the other.
@@ -437,45 +539,92 @@ impl<T: Element> Work<'_, T> {
         view.data.get(from..from + count * each).unwrap_or_default()
     }
 
-    /// Computes a part whose windows lie inside the data.
+    /// Computes a part from the data where they lie.
     fn in_place(&self, tile: &mut TileMut<'_, T>, part: &Part, lying: &Lying<'_>, rows: &mut [T]) {
-        let (rank, view) = (self.phase.len(), &self.source.view);
+        let (rank, view, phase) = (self.phase.len(), &self.source.view, self.phase);
         if (0..rank).any(|a| part.low[a] >= part.high[a]) {
             return;
         }
         let group = tile.start()[1] + part.channel;
         let mut at = view.at.channel(tile.start()[0], group * self.slide.lowered.inner);
-        for a in 0..rank {
-            let position = (part.low[a] * self.phase[a].step) as isize + lying.low[a];
+        let channel = view.at.strides()[1] as usize * self.slide.lowered.inner;
+        let outer = rank.saturating_sub(2);
+        let (from, to) = lying.inside[0];
+        let (from, to) = (from.clamp(part.low[0], part.high[0]), to.clamp(part.low[0], part.high[0]));
+        let lanes = T::lanes(self.slide.isa);
+        let to = from + (to - from) / lanes * lanes;
+        if !self.made.folded.is_empty() && from + FOLDED * lanes <= to {
+            let mut ends = [*part, *part];
+            (ends[0].high[0], ends[1].low[0]) = (from, to);
+            let mut middle = *part;
+            (middle.low[0], middle.high[0]) = (from, to);
+            let first = (at + from as isize + lying.low[0]) as usize;
+            let samples = Samples::all(&view.data[first..], channel, &self.made.columns);
+            self.planes(tile, &middle, samples, rows);
+            for end in ends {
+                let narrow = Lying { inside: [(0, 0); MAX_RANK], ..*lying };
+                self.in_place(tile, &end, &narrow, rows);
+            }
+            return;
+        }
+        for a in 0..outer {
+            let position = (part.low[a] * phase[a].step) as isize + lying.low[a];
             at += view.at.step(a, position as usize);
         }
-        self.planes(tile, part, (&view.data[at as usize..], 0, &[]), &lying.pitches, lying.columns, rows);
+        let (shape, last) = (&view.shape()[2..], rank - 1);
+        let row = |a: usize| (shape[a], view.at.strides()[2 + a] as usize, phase[a].step, part.low[a] * phase[a].step);
+        let (high, pitch, step, first) = if rank > 1 { row(outer) } else { (1, 0, 1, 0) };
+        let samples = Samples {
+            source: &view.data[at as usize..],
+            channel,
+            outer: std::array::from_fn(|a| if a < outer { view.at.step(a, phase[a].step) as usize } else { 0 }),
+            pitch,
+            inside: Some([high, shape[last]]),
+            steps: [step, phase[last].step],
+            first: [first, part.low[last] * phase[last].step],
+            columns: lying.columns,
+            ahead: &[],
+        };
+        self.planes(tile, part, samples, rows);
     }
 
-    /// Computes a part, one plane of its last two axes after the other. A channel's samples lie `channel` behind the last
-    /// one's.
-    fn planes(
-        &self,
-        tile: &mut TileMut<'_, T>,
-        part: &Part,
-        (source, channel, ahead): (&[T], usize, &[T]),
-        pitches: &[usize; MAX_RANK],
-        columns: &[Column],
-        rows: &mut [T],
-    ) {
-        let (rank, isa, terms, step) = (self.phase.len(), self.slide.isa, self.made.terms, self.made.step);
+    /// Computes a part, one plane of its last two axes after the other.
+    fn planes(&self, tile: &mut TileMut<'_, T>, part: &Part, samples: Samples<'_, T>, rows: &mut [T]) {
+        let Samples { source, channel, outer: pitches, pitch, inside, steps, first: at, columns, ahead } = samples;
+        let (rank, isa, terms, stream) = (self.phase.len(), self.slide.isa, self.made.terms, self.slide.stream);
         let group = tile.start()[1] + part.channel;
         let weights = &self.weights[group * terms..(group + part.count) * terms];
         let count: [usize; MAX_RANK] = std::array::from_fn(|a| part.high[a] - part.low[a]);
         let outer = rank.saturating_sub(2);
         let width = count[rank - 1];
-        let (height, pitch) = if rank > 1 { (count[rank - 2], pitches[rank - 2]) } else { (1, 0) };
+        let (height, lanes) = (if rank > 1 { count[rank - 2] } else { 1 }, T::lanes(isa));
         let mut index = [0; MAX_AXES];
         index[1] = part.channel;
         let mut first = [0; MAX_RANK];
         for a in 0..rank {
             first[a] = part.low[a] - tile.start()[2 + a];
             index[2 + a] = first[a];
+        }
+        let whole = width / lanes;
+        if !self.made.folded.is_empty()
+            && inside.is_none()
+            && whole >= FOLDED
+            && let Some(out) = tile.planes(&index[..2 + rank], [part.count, 1, whole * lanes])
+            && let Some(out) = out.folded(lanes)
+        {
+            let columns = &self.made.folded;
+            let first = at;
+            T::slide(
+                isa,
+                Sliding { source, channel, pitch: lanes, inside, steps, first, columns, weights, out, stream, ahead },
+            );
+            let mut rest = *part;
+            rest.low[0] += whole * lanes;
+            if rest.low[0] < rest.high[0] {
+                let source = &source[whole * lanes..];
+                self.planes(tile, &rest, Samples { source, ahead: &[], ..samples }, rows);
+            }
+            return;
         }
         let mut plane = [0; MAX_RANK];
         for _ in 0..count[..outer].iter().product() {
@@ -487,13 +636,19 @@ impl<T: Element> Work<'_, T> {
             let source = &source[base..];
             let shape = [part.count, height, width];
             if let Some(out) = tile.planes(&index[..2 + rank], shape) {
-                T::slide(isa, Sliding { source, channel, pitch, step, columns, weights, out, ahead });
+                let first = at;
+                T::slide(
+                    isa,
+                    Sliding { source, channel, pitch, inside, steps, first, columns, weights, out, stream, ahead },
+                );
             } else {
                 for (c, y) in (0..part.count).flat_map(|c| (0..height).step_by(ROWS).map(move |y| (c, y))) {
                     let some = ROWS.min(height - y);
-                    let (source, weights) = (&source[c * channel + y * pitch..], &weights[c * terms..][..terms]);
-                    let out = Plane::of(rows, width, some, width).into();
-                    T::slide(isa, Sliding { source, channel, pitch, step, columns, weights, out, ahead });
+                    let (source, weights) = (&source[c * channel..], &weights[c * terms..][..terms]);
+                    let (first, out) = ([at[0] + y * steps[0], at[1]], Plane::of(rows, width, some, width).into());
+                    let call =
+                        Sliding { source, channel, pitch, inside, steps, first, columns, weights, out, stream, ahead };
+                    T::slide(isa, Sliding { stream: false, ..call });
                     let mut at = index;
                     at[1] += c;
                     for (i, row) in rows.chunks_exact(width).take(some).enumerate() {

@@ -21,25 +21,52 @@ use super::memory::{Line, prefetch_line};
 use super::tiles::{Plane, Planes};
 use super::vector::Vector;
 
-/// Where a column of taps finds the samples of the first result, and its height.
-pub(crate) type Column = [usize; 2];
+/// Taps of the kernel in rows one below the other, which share everything else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub(crate) struct Column {
+    /// Where the sample lies that the first tap reads for the first result, from the channel's first sample on.
+    pub(crate) place: isize,
+    /// Its row and column in its plane, which may lie outside.
+    pub(crate) at: [isize; 2],
+    /// Taps.
+    pub(crate) height: usize,
+}
+
+// SAFETY: four fields of one size without padding, for which every bit pattern is valid.
+unsafe impl bytemuck::Zeroable for Column {}
+// SAFETY: as above; the type is Copy and 'static and holds no pointer.
+unsafe impl bytemuck::Pod for Column {}
+
+impl Column {
+    /// So many taps, the first of which meets the sample at `place` first.
+    pub(crate) fn of(place: usize, height: usize) -> Self {
+        Self { place: place as isize, at: [0, 0], height }
+    }
+}
 
 /// The arguments of a sum over sliding windows; see the [module](self).
 pub struct Sliding<'a, T> {
-    /// Register loads may go on behind the last column of a block: it reaches one register far at least, and of every
-    /// second sample, one sample further.
     pub(crate) source: &'a [T],
     /// From one channel of the source to the next.
     pub(crate) channel: usize,
     /// From one row of the source to the next.
     pub(crate) pitch: usize,
-    /// From one result's samples to the next one's along a row: 1 or 2.
-    pub(crate) step: usize,
+    /// Rows and columns of a plane; beyond them are zeros, whatever the source holds there. `None` where every sample that
+    /// is met is there: register loads may go on behind a row then, one register far at least from its first sample, and
+    /// of every second sample, two.
+    pub(crate) inside: Option<[usize; 2]>,
+    /// Rows and samples of the source from one result to the next; of samples, 1 or 2.
+    pub(crate) steps: [usize; 2],
+    /// The row and the sample of the plane that the first result begins with.
+    pub(crate) first: [usize; 2],
     pub(crate) columns: &'a [Column],
     /// The weights of one column after the other, for one channel after the other.
     pub(crate) weights: &'a [T],
     /// A plane for each channel.
     pub(crate) out: Planes<'a, T>,
+    /// Whether the results are written past the caches.
+    pub(crate) stream: bool,
     /// What will be read after this call, and is asked for meanwhile.
     pub(crate) ahead: &'a [T],
 }
@@ -72,15 +99,40 @@ impl<T> Sliding<'_, T> {
     fn check(&self, lanes: usize) {
         let ([rows, width], channels) = (self.out.shape(), self.out.count);
         assert!(channels > 0 && rows > 0 && width > 0, "there are results");
-        let reach = (rows - 1).saturating_mul(self.pitch).saturating_add(width.max(lanes).saturating_mul(self.step));
-        assert!(matches!(self.step, 1 | 2), "a step of 1 or 2");
-        let reach = (channels - 1).saturating_mul(self.channel).saturating_add(reach);
+        assert!(matches!(self.steps[1], 1 | 2), "a step of 1 or 2");
+        let far = (channels - 1).saturating_mul(self.channel);
         let mut weights = 0usize;
-        for &[offset, height] in self.columns {
+        for &Column { place, at, height } in self.columns {
             assert!(height > 0, "a column has taps");
             weights += height;
-            let end = (height - 1).saturating_mul(self.pitch).saturating_add(offset).saturating_add(reach);
-            assert!(end <= self.source.len(), "the source reaches as far as the columns");
+            let most = isize::MAX >> 8;
+            // Rows and samples of the plane that are read without a look, and where its first sample is.
+            let ([high, wide], base) = match self.inside {
+                Some(inside) => {
+                    assert!(at[0].abs() < most >> 31 && (self.pitch as isize) < most >> 31, "rows that can be counted");
+                    (inside, place - at[0] * self.pitch as isize - at[1])
+                }
+                None => {
+                    let high = (rows - 1).saturating_add(height - 1).saturating_mul(self.steps[0]).saturating_add(1);
+                    let first = self.first[0].saturating_mul(self.pitch).saturating_add(self.first[1]);
+                    ([high, width.max(lanes).saturating_mul(self.steps[1])], place.saturating_add_unsigned(first))
+                }
+            };
+            let base = usize::try_from(base).expect("a column's plane lies within the source");
+            let end = match high {
+                0 => 0,
+                _ => (high - 1).saturating_mul(self.pitch).saturating_add(wide),
+            };
+            assert!(
+                end.saturating_add(base).saturating_add(far) <= self.source.len(),
+                "the source reaches as far as the columns"
+            );
+            let most = most as usize;
+            let near = |at: isize, first: usize, n: usize, step: usize| {
+                at.unsigned_abs().max(first) < most && n.saturating_add(height).saturating_mul(step) < most
+            };
+            let near = [rows, width].into_iter().enumerate().all(|(i, n)| near(at[i], self.first[i], n, self.steps[i]));
+            assert!(near, "places that can be added to");
         }
         assert!(weights * channels == self.weights.len(), "a weight for each tap");
     }
@@ -94,19 +146,31 @@ impl<T> Sliding<'_, T> {
 unsafe fn slide<V: Vector, const REGISTERS: usize>(call: Sliding<'_, V::Lane>) {
     let (taps, [rows, _]) = (call.weights.len() / call.out.count, call.out.shape());
     let four_rows = size_of_val(call.ahead).div_ceil(call.out.count * rows.div_ceil(4)).next_multiple_of(Line::BYTES);
+    let (mut low, mut high) = ([isize::MAX; 2], [isize::MIN; 2]);
+    for &Column { at, height, .. } in call.columns {
+        let last = [at[0] + ((height - 1) * call.steps[0]) as isize, at[1]];
+        (low, high) = ([0, 1].map(|i| low[i].min(at[i])), [0, 1].map(|i| high[i].max(last[i])));
+    }
     for channel in 0..call.out.count {
         // SAFETY: `check` has seen that every channel has its weights and its samples.
         unsafe {
             let one = Channel {
                 source: call.source.as_ptr().add(channel * call.channel),
-                pitch: call.pitch,
+                pitch: call.pitch * call.steps[0],
+                step: call.steps[0] as isize,
+                row: call.pitch as isize,
+                inside: call.inside.map(|inside| inside.map(|n| n as isize)),
                 columns: call.columns,
+                first: call.first.map(|at| at as isize),
+                low,
+                high,
                 weights: call.weights.as_ptr().add(channel * taps),
                 out: call.out.plane(channel),
+                lead: if call.stream { call.out.plane(channel).lead::<V>() } else { None },
                 ahead: call.ahead.as_ptr().cast::<u8>().wrapping_add(channel * rows.div_ceil(4) * four_rows),
                 four_rows,
             };
-            match call.step {
+            match call.steps[1] {
                 1 => each_block::<V, REGISTERS, 1>(&one),
                 _ => each_block::<V, REGISTERS, 2>(&one),
             }
@@ -117,10 +181,21 @@ unsafe fn slide<V: Vector, const REGISTERS: usize>(call: Sliding<'_, V::Lane>) {
 /// One channel of a call.
 struct Channel<'a, T> {
     source: *const T,
+    /// From the samples of one row of results to those of the next, and in rows.
     pitch: usize,
+    step: isize,
+    /// From one row of the source to the next.
+    row: isize,
+    inside: Option<[isize; 2]>,
+    first: [isize; 2],
     columns: &'a [Column],
+    /// The first and the last sample that the first result meets, on each axis.
+    low: [isize; 2],
+    high: [isize; 2],
     weights: *const T,
     out: Plane<'a, T>,
+    /// Results of a row before its first whole cache line, if whole lines are streamed.
+    lead: Option<usize>,
     /// What is asked for meanwhile, and how many bytes of it with every four rows.
     ahead: *const u8,
     four_rows: usize,
@@ -145,44 +220,64 @@ unsafe fn each_block<V: Vector, const REGISTERS: usize, const STEP: usize>(call:
         for y in (0..rows).step_by(4) {
             let ahead = call.ahead.wrapping_add(y / 4 * call.four_rows);
             (0..call.four_rows).step_by(Line::BYTES).for_each(|at| prefetch_line(ahead.wrapping_add(at)));
-            let y = y.min(rows - 4);
-            let mut x = 0;
-            if REGISTERS == 32 {
-                while x + 4 * l <= width {
-                    block::<V, 4, 4, STEP>(call, y, x, 4 * l);
-                    x += 4 * l;
-                }
-                if width - x > 2 * l && width >= 4 * l {
-                    block::<V, 4, 4, STEP>(call, y, width - 4 * l, 4 * l);
-                    x = width;
-                }
-            }
-            while x + 2 * l <= width {
-                block::<V, 4, 2, STEP>(call, y, x, 2 * l);
-                x += 2 * l;
-            }
-            if width - x > l && width >= 2 * l {
-                block::<V, 4, 2, STEP>(call, y, width - 2 * l, 2 * l);
-                x = width;
-            }
-            tail = x;
+            tail = strip::<V, REGISTERS, STEP>(call, y.min(rows - 4));
         }
         // One register of columns: as many rows as it takes to hide a multiply-add's latency.
         while tail < width {
             let x = if tail + l <= width { tail } else { width.saturating_sub(l) };
             let count = l.min(width - x);
-            if rows >= 8 {
-                for y in (0..rows).step_by(8) {
-                    block::<V, 8, 1, STEP>(call, y.min(rows - 8), x, count);
+            if rows >= 7 {
+                for y in (0..rows).step_by(7) {
+                    block::<V, 7, 1, STEP>(call, [y.min(rows - 7), x], count, false);
                 }
             } else {
                 for y in (0..rows).step_by(4) {
-                    block::<V, 4, 1, STEP>(call, y.min(rows - 4), x, count);
+                    block::<V, 4, 1, STEP>(call, [y.min(rows - 4), x], count, false);
                 }
             }
             tail += l;
         }
     }
+}
+
+/// Four rows from `y` on, but for a last register of columns that is left over; says where that begins.
+///
+/// # Safety
+/// As [`slide`]; there are such rows.
+#[inline(always)]
+unsafe fn strip<V: Vector, const REGISTERS: usize, const STEP: usize>(call: &Channel<'_, V::Lane>, y: usize) -> usize {
+    let (width, l, most) = (call.out.width, V::LANES, REGISTERS / 8);
+    let mut x = 0;
+    // SAFETY: every block lies within the plane.
+    unsafe {
+        if let Some(lead) = call.lead
+            && lead > 0
+        {
+            block::<V, 4, 1, STEP>(call, [y, 0], lead, false);
+            x = lead;
+        }
+        while x + l < width {
+            let left = width - x;
+            let n = match left.div_ceil(l).min(most) {
+                n if n * l <= width => n,
+                // Two blocks, the second of which is shifted back.
+                n => n.div_ceil(2),
+            };
+            if n < 2 {
+                break;
+            }
+            // What does not fill a block is computed by one that is shifted back.
+            let at = x.min(width - n * l);
+            let stream = call.lead.is_some() && at == x;
+            match n {
+                4 if REGISTERS == 32 => block::<V, 4, 4, STEP>(call, [y, at], 4 * l, stream),
+                3 if REGISTERS == 32 => block::<V, 4, 3, STEP>(call, [y, at], 3 * l, stream),
+                _ => block::<V, 4, 2, STEP>(call, [y, at], 2 * l, stream),
+            }
+            x = at + n * l;
+        }
+    }
+    x
 }
 
 /// One row.
@@ -198,60 +293,186 @@ unsafe fn line<V: Vector, const STEP: usize>(call: &Channel<'_, V::Lane>, y: usi
         while x < width {
             let left = width - x;
             if width >= 8 * l && left > l {
-                block::<V, 1, 8, STEP>(call, y, x.min(width - 8 * l), 8 * l);
+                block::<V, 1, 8, STEP>(call, [y, x.min(width - 8 * l)], 8 * l, false);
                 x += 8 * l;
             } else if width >= 2 * l && left > l {
-                block::<V, 1, 2, STEP>(call, y, x.min(width - 2 * l), 2 * l);
+                block::<V, 1, 2, STEP>(call, [y, x.min(width - 2 * l)], 2 * l, false);
                 x += 2 * l;
             } else {
-                block::<V, 1, 1, STEP>(call, y, x.min(width.saturating_sub(l)), l.min(width));
+                block::<V, 1, 1, STEP>(call, [y, x.min(width.saturating_sub(l))], l.min(width), false);
                 x += l;
             }
         }
     }
 }
 
-/// The block of `M` rows and `N` registers from (`y`, `x`) on, of which `count` columns are results.
+/// The block of `M` rows and `N` registers from (`y`, `x`) on, of which `count` columns are results, written past the
+/// caches if they `stream`.
 ///
 /// # Safety
-/// As [`slide`]; the rows lie within the plane and so do the `count` columns, which are `N` registers, or fewer in a
-/// plane narrower than one, where `x` is 0 and `N` is 1.
+/// As [`slide`]; the rows lie within the plane and so do the `count` columns, which are `N` registers, or fewer if `N` is
+/// 1. To be streamed, they are `N` registers and begin where a line does in every row.
 #[inline(always)]
 unsafe fn block<V: Vector, const M: usize, const N: usize, const STEP: usize>(
     call: &Channel<'_, V::Lane>,
-    y: usize,
-    x: usize,
+    [y, x]: [usize; 2],
     count: usize,
+    stream: bool,
 ) {
-    let pitch = call.pitch;
-    // SAFETY: `check` has seen that for every column, all its rows from the plane's first to its last and a register's
-    // width at least lie within the source, and that there are as many weights as taps.
+    let (pitch, wide) = (call.pitch, (N * V::LANES * STEP) as isize);
+    let [down, across] = [call.first[0] + y as isize * call.step, call.first[1] + (x * STEP) as isize];
+    // Whether all that rows from (`y`, `x`) on meet, from the sample `low` to `high`, lies inside.
+    let within = |low: [isize; 2], high: [isize; 2], [rows, samples]: [isize; 2]| {
+        low[0] + down >= 0
+            && low[1] + across >= 0
+            && high[0] + down + (M as isize - 1) * call.step < rows
+            && high[1] + across + wide <= samples
+    };
+    let all = call.inside.is_none_or(|inside| within(call.low, call.high, inside));
+    // SAFETY: `check` has seen that of every column, all that is inside lies within the source, or all that it meets from
+    // the plane's first row to its last and a register's width at least; and that there are as many weights as taps.
     unsafe {
-        let source = call.source.add(y * pitch + x * STEP);
         let mut weights = call.weights;
         let mut sums = [[V::zero(); N]; M];
-        for &[offset, height] in call.columns {
-            let from = source.add(offset);
+        let source = call.source.wrapping_offset(down * call.row + across);
+        for &Column { place, at, height } in call.columns {
+            let from = source.wrapping_offset(place);
+            if let (false, Some(inside)) = (all, call.inside) {
+                let last = at[0] + (height as isize - 1) * call.step;
+                if !within(at, [last, at[1]], inside) {
+                    let at = [at[0] + down, at[1] + across];
+                    let edge = Edge { from, row: call.row, step: call.step, at, inside };
+                    edge.column::<V, M, N, STEP>(weights, height, &mut sums);
+                    weights = weights.add(height);
+                    continue;
+                }
+            }
             match height {
+                // One row is no more than a loop over the taps.
+                _ if M == 1 => tall::<V, M, N, STEP>(from, pitch, weights, height, &mut sums),
                 1 => short::<V, M, N, STEP, 1>(from, pitch, weights, &mut sums),
                 2 => short::<V, M, N, STEP, 2>(from, pitch, weights, &mut sums),
                 3 => short::<V, M, N, STEP, 3>(from, pitch, weights, &mut sums),
                 // Below its number of rows, a block never meets them all at once.
                 4 if M > 5 => short::<V, M, N, STEP, 4>(from, pitch, weights, &mut sums),
                 5 if M > 6 => short::<V, M, N, STEP, 5>(from, pitch, weights, &mut sums),
-                6 if M > 7 => short::<V, M, N, STEP, 6>(from, pitch, weights, &mut sums),
                 _ => tall::<V, M, N, STEP>(from, pitch, weights, height, &mut sums),
             }
             weights = weights.add(height);
         }
         for m in 0..M {
             let to = call.out.row(y + m).add(x);
-            if count == N * V::LANES {
+            if stream && V::LINE {
+                for n in 0..N {
+                    sums[m][n].stream(to.add(n * V::LANES));
+                }
+            } else if count == N * V::LANES {
                 for n in 0..N {
                     sums[m][n].store(to.add(n * V::LANES));
                 }
             } else {
                 sums[m][0].store_first(to, count);
+            }
+        }
+    }
+}
+
+/// What a column of taps meets of a plane where some of it lies outside.
+struct Edge<T> {
+    /// Where the first tap's first sample would be.
+    from: *const T,
+    /// From one row of it to the next, and rows from one row of results to the next.
+    row: isize,
+    step: isize,
+    /// Its row and column.
+    at: [isize; 2],
+    inside: [isize; 2],
+}
+
+/// Which of a block's registers may be masked: none, if rows are missing only; the first, the last, or all.
+const NONE: usize = 0;
+const FIRST: usize = 1;
+const LAST: usize = 2;
+const ANY: usize = 3;
+
+impl<T: Copy> Edge<T> {
+    /// A column of any height; what lies outside adds nothing.
+    ///
+    /// # Safety
+    /// All that is `inside` of the plane is there to read, and there are `height` weights.
+    #[inline(always)]
+    unsafe fn column<V: Vector<Lane = T>, const M: usize, const N: usize, const STEP: usize>(
+        &self,
+        weights: *const T,
+        height: usize,
+        sums: &mut [[V; N]; M],
+    ) {
+        let (l, at, end) = ((V::LANES * STEP) as isize, self.at[1], self.inside[1]);
+        let before = at >= 0;
+        let behind = at + N as isize * l <= end;
+        // SAFETY: the caller's promise.
+        unsafe {
+            match (before, behind) {
+                (true, true) => self.rows::<V, M, N, STEP, NONE>(weights, height, sums),
+                (false, true) if N > 1 && at + l >= 0 => self.rows::<V, M, N, STEP, FIRST>(weights, height, sums),
+                (true, false) if N > 1 && at + (N as isize - 1) * l <= end => {
+                    self.rows::<V, M, N, STEP, LAST>(weights, height, sums)
+                }
+                _ => self.rows::<V, M, N, STEP, ANY>(weights, height, sums),
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`column`](Self::column); registers that may not be masked are inside.
+    #[inline(always)]
+    unsafe fn rows<V: Vector<Lane = T>, const M: usize, const N: usize, const STEP: usize, const MASKED: usize>(
+        &self,
+        weights: *const T,
+        height: usize,
+        sums: &mut [[V; N]; M],
+    ) {
+        let l = V::LANES as isize;
+        // Of the rows that the block meets, those that are there.
+        let first = (-self.at[0]).max(0).unsigned_abs().div_ceil(self.step.unsigned_abs());
+        let left = (self.inside[0] - self.at[0]).max(0).unsigned_abs().div_ceil(self.step.unsigned_abs());
+        let end = left.min(height + M - 1);
+        // The lanes of each register that are there, and where the first of them lies in a row.
+        let range = |at: isize| {
+            let first = (-at).clamp(0, l);
+            [first, (self.inside[1] - at).clamp(first, l)].map(|n| n as usize)
+        };
+        let mut lanes = [[[0, V::LANES]; STEP]; N];
+        for n in 0..N {
+            for s in 0..STEP {
+                if MASKED == ANY || MASKED == FIRST && n == 0 || MASKED == LAST && n + 1 == N {
+                    lanes[n][s] = range(self.at[1] + (n * STEP + s) as isize * l);
+                }
+            }
+        }
+        for r in first..end {
+            let from = self.from.wrapping_offset(r as isize * self.step * self.row);
+            // SAFETY: the row is there, and no lanes but those inside it are read; there is a weight for each tap.
+            unsafe {
+                let mut samples = [V::zero(); N];
+                for n in 0..N {
+                    let load = |s: usize| {
+                        let from = from.wrapping_add((n * STEP + s) * V::LANES);
+                        match MASKED == ANY || MASKED == FIRST && n == 0 || MASKED == LAST && n + 1 == N {
+                            true => V::load_range(from, lanes[n][s][0], lanes[n][s][1]),
+                            false => V::load(from),
+                        }
+                    };
+                    samples[n] = load(0);
+                    if STEP == 2 {
+                        samples[n] = samples[n].every_second(load(1));
+                    }
+                }
+                for m in 0..M {
+                    if m <= r && r - m < height {
+                        meet(&samples, *weights.add(r - m), &mut sums[m]);
+                    }
+                }
             }
         }
     }
@@ -372,47 +593,86 @@ mod tests {
         (0..count).map(|i| of((i * 37 % 11) as f64 - 5.0)).collect()
     }
 
+    /// Columns of these heights, each somewhat further to the right and every second a row lower; `before` the first rows
+    /// and samples of a plane.
+    fn columns(heights: &[usize], pitch: usize, before: isize) -> Vec<Column> {
+        let column = |(i, &height): (usize, &usize)| {
+            let at = [(i % 2) as isize - before, (3 * i) as isize - before];
+            Column { place: at[0] * pitch as isize + at[1], at, height }
+        };
+        heights.iter().enumerate().map(column).collect()
+    }
+
     fn agrees<T: crate::Element>(rows: usize, width: usize, heights: &[usize]) {
         for (isa, end) in Isa::all().into_iter().flat_map(|isa| End::BOTH.map(|end| (isa, end))) {
-            let lanes = T::lanes(isa);
-            let tallest = heights.iter().copied().max().unwrap_or(1);
-            // Two channels, of the second other samples and other weights, and every sample or every second.
-            for step in [1, 2] {
-                let pitch = step * width.max(lanes) + heights.len() + 1;
-                let (channel, taps) = ((rows + tallest) * pitch, heights.iter().sum::<usize>());
-                let columns: Vec<Column> = heights.iter().enumerate().map(|(i, &h)| [i, h]).collect();
-                // No more than a call asks for, but for what lies between the channels.
-                let reach = columns.iter().map(|&[offset, height]| offset + (height - 1) * pitch).max().unwrap_or(0);
-                let reach = reach + (rows - 1) * pitch + step * width.max(lanes);
+            let (lanes, tallest) = (T::lanes(isa), heights.iter().copied().max().unwrap_or(1));
+            let cases = [[1, 1], [1, 2], [2, 1], [2, 2]];
+            for (steps, edges, stream) in cases.into_iter().flat_map(|s| [(s, false, false), (s, true, true)]) {
+                // Two channels, of the second other samples and other weights. With edges, the last samples and rows are not
+                // there, nor are the first two.
+                let (right, first) = (3 * heights.len() - 3, [1, usize::from(edges)]);
+                let wide = steps[1] * if edges { width } else { width.max(lanes) } + right + 1;
+                let wide = if edges { (wide - right).saturating_sub(2).max(1) } else { wide };
+                let high = (rows - 1 + tallest) * steps[0] + 1;
+                let high = if edges { high.saturating_sub(3).max(1) } else { high + 1 };
+                let pitch = wide + 1;
+                let columns = columns(heights, pitch, if edges { 2 } else { 0 });
+                let (channel, taps) = (high * pitch + 3, heights.iter().sum::<usize>());
+                // No more than a call asks for, but for what lies between the rows and the channels.
+                let reach = match edges {
+                    true => (high - 1) * pitch + wide,
+                    false => columns
+                        .iter()
+                        .map(|c| {
+                            let last = first[0] + c.at[0] as usize + (rows - 1 + c.height - 1) * steps[0];
+                            last * pitch + first[1] + c.at[1] as usize + steps[1] * width.max(lanes)
+                        })
+                        .max()
+                        .unwrap_or(0),
+                };
                 let source = end.guard(integers(channel + reach, T::from_f64));
                 let weights = end.guard(integers(2 * taps, T::from_f64));
                 let mark = T::from_f64(1e6);
-                let (out_pitch, plane) = (width + 3, rows * (width + 3) + 1);
+                // Rows as far from one another as whole lines are, if they are to be streamed.
+                let out_pitch = if stream { (width + 3).next_multiple_of(16) } else { width + 3 };
+                let plane = rows * out_pitch + usize::from(!stream);
                 let mut out = end.guard(vec![mark; plane + (rows - 1) * out_pitch + width]);
                 let planes = Planes::of(&mut out, [2, rows, width], [plane, out_pitch]);
+                let inside = edges.then_some([high, wide]);
                 let call = Sliding {
                     source: &source,
                     channel,
                     pitch,
-                    step,
+                    inside,
+                    steps,
+                    first,
                     columns: &columns,
                     weights: &weights,
                     out: planes,
-                    ahead: &[],
+                    stream,
+                    ahead: &source[3..],
                 };
                 T::slide(isa, call);
                 for (i, &result) in out.iter().enumerate() {
                     let (c, y, x) = (i / plane, i % plane / out_pitch, i % plane % out_pitch);
+                    if y >= rows || x >= width {
+                        assert_eq!(result, mark, "{isa:?} {rows}x{width} beside, at {c}, {y}, {x}");
+                        continue;
+                    }
                     let mut sum = T::default();
                     let mut taps = weights[c * taps..].iter();
-                    for &[offset, height] in &columns {
+                    for &Column { at, height, .. } in &columns {
                         for (k, &w) in taps.by_ref().take(height).enumerate() {
-                            sum += w * source
-                                [c * channel + offset + (y.min(rows - 1) + k) * pitch + x.min(width - 1) * step];
+                            let place = [at[0] + ((y + k) * steps[0]) as isize, at[1] + (x * steps[1]) as isize];
+                            let [Ok(r), Ok(s)] = [0, 1].map(|i| usize::try_from(place[i] + first[i] as isize)) else {
+                                continue;
+                            };
+                            if !edges || r < high && s < wide {
+                                sum += w * source[c * channel + r * pitch + s];
+                            }
                         }
                     }
-                    let expected = if y < rows && x < width { sum } else { mark };
-                    assert_eq!(result, expected, "{isa:?} {rows}x{width} by {step} {heights:?} at {c}, {y}, {x}");
+                    assert_eq!(result, sum, "{isa:?} {rows}x{width} by {steps:?} {edges} {heights:?} at {c}, {y}, {x}");
                 }
             }
         }
@@ -447,45 +707,50 @@ mod tests {
         let mut source = vec![1.0f32; 12 * 40];
         source[..40].fill(f32::INFINITY);
         for isa in Isa::all() {
-            let mut out = vec![0.0; 4 * 16];
+            let mut out = vec![0.0; 64];
             // The results' windows begin in the second row.
-            let columns = [[40, 3], [80, 1]];
-            let out_plane = Plane::of(&mut out, 16, 4, 16).into();
-            T::slide(
-                isa,
-                Sliding {
-                    source: &source,
-                    channel: 0,
-                    pitch: 40,
-                    step: 1,
-                    ahead: &[],
-                    columns: &columns,
-                    weights: &[1.0; 4],
-                    out: out_plane,
-                },
-            );
+            T::slide(isa, call(&source, &[Column::of(40, 3), Column::of(80, 1)], &mut out));
             assert_eq!(out, [4.0; 64], "{isa:?}");
         }
         type T = f32;
     }
 
+    fn call<'a>(source: &'a [f32], columns: &'a [Column], out: &'a mut [f32]) -> Sliding<'a, f32> {
+        Sliding {
+            source,
+            channel: 0,
+            pitch: 40,
+            inside: None,
+            steps: [1, 1],
+            first: [0, 0],
+            columns,
+            weights: &[1.0; 4][..columns.iter().map(|column| column.height).sum()],
+            out: Plane::of(out, 16, 4, 16).into(),
+            stream: false,
+            ahead: &[],
+        }
+    }
+
     #[test]
     #[should_panic(expected = "the source reaches as far as the columns")]
     fn a_short_source_is_refused() {
-        let mut out = vec![0.0f32; 64];
-        let plane = Plane::of(&mut out, 16, 4, 16).into();
-        f32::slide(
-            Isa::detect(),
-            Sliding {
-                source: &[0.0; 70],
-                channel: 0,
-                pitch: 16,
-                step: 1,
-                columns: &[[0, 2]],
-                weights: &[1.0; 2],
-                out: plane,
-                ahead: &[],
-            },
-        );
+        let mut out = vec![0.0; 64];
+        f32::slide(Isa::detect(), call(&[0.0; 4 * 40 + 15], &[Column::of(0, 2)], &mut out));
+    }
+
+    #[test]
+    #[should_panic(expected = "the source reaches as far as the columns")]
+    fn a_plane_that_is_not_there_is_refused() {
+        let mut out = vec![0.0; 64];
+        let columns = [Column { place: -41, at: [-1, -1], height: 2 }];
+        f32::slide(Isa::detect(), Sliding { inside: Some([5, 16]), ..call(&[0.0; 4 * 40 + 15], &columns, &mut out) });
+    }
+
+    #[test]
+    #[should_panic(expected = "a column's plane lies within the source")]
+    fn a_place_before_the_source_is_refused() {
+        let mut out = vec![0.0; 64];
+        let columns = [Column { place: -42, at: [-1, -1], height: 2 }];
+        f32::slide(Isa::detect(), Sliding { inside: Some([5, 16]), ..call(&[0.0; 400], &columns, &mut out) });
     }
 }

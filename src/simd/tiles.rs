@@ -373,6 +373,15 @@ impl<'a, T> Planes<'a, T> {
         Self { first, step: step as isize, count }
     }
 
+    /// The same elements of planes of one row in rows of `width`, if that divides them.
+    pub(crate) fn folded(self, width: usize) -> Option<Self> {
+        let Plane { data, rows, width: all, lifetime, .. } = self.first;
+        (rows == 1 && all.is_multiple_of(width)).then_some(Self {
+            first: Plane { data, pitch: width as isize, rows: all / width, width, lifetime },
+            ..self
+        })
+    }
+
     /// Rows and width of each.
     pub(super) fn shape(&self) -> [usize; 2] {
         [self.first.rows, self.first.width]

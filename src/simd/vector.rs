@@ -34,6 +34,19 @@ pub(super) trait Vector: Copy {
             Self::load(lanes.as_ptr().cast())
         }
     }
+    /// The lanes `first..end` of a register at `from`; zeros in the others. Only those are read, and `from` itself need not
+    /// be valid.
+    #[inline(always)]
+    unsafe fn load_range(from: *const Self::Lane, first: usize, end: usize) -> Self {
+        // SAFETY: `LANES` is at most 16, and the array is read whole; the rest is the caller's promise.
+        unsafe {
+            let mut lanes = [std::mem::MaybeUninit::<Self::Lane>::zeroed(); 16];
+            for (i, lane) in lanes.iter_mut().enumerate().take(end).skip(first) {
+                lane.write(from.wrapping_add(i).read());
+            }
+            Self::load(lanes.as_ptr().cast())
+        }
+    }
     /// Stores the first `count` lanes, at most all, and writes nothing else.
     #[inline(always)]
     unsafe fn store_first(self, to: *mut Self::Lane, count: usize) {
@@ -159,6 +172,11 @@ macro_rules! x86_vectors {
                     Self(unsafe { $mask_load(((1u32 << count) - 1) as $mask, from) })
                 }
                 #[inline(always)]
+                unsafe fn load_range(from: *const $t, first: usize, end: usize) -> Self {
+                    // SAFETY: as for `load_first`.
+                    Self(unsafe { $mask_load(((1u32 << end) - (1u32 << first)) as $mask, from) })
+                }
+                #[inline(always)]
                 unsafe fn store_first(self, to: *mut $t, count: usize) {
                     // SAFETY: a lane that is masked out is not written; the rest is the caller's promise.
                     unsafe { $mask_store(to, ((1u32 << count) - 1) as $mask, self.0) }
@@ -226,6 +244,11 @@ macro_rules! x86_vectors {
                 unsafe fn load_first(from: *const Complex<$t>, count: usize) -> Self {
                     // SAFETY: a lane that is masked out is not read; the rest is the caller's promise.
                     Self(unsafe { $mask_load(((1u32 << (2 * count)) - 1) as $mask, from.cast()) })
+                }
+                #[inline(always)]
+                unsafe fn load_range(from: *const Complex<$t>, first: usize, end: usize) -> Self {
+                    // SAFETY: as for `load_first`.
+                    Self(unsafe { $mask_load(((1u32 << (2 * end)) - (1u32 << (2 * first))) as $mask, from.cast()) })
                 }
                 #[inline(always)]
                 unsafe fn store_first(self, to: *mut Complex<$t>, count: usize) {

@@ -204,8 +204,8 @@ impl Separable {
             let rows = if i < last { a } else { extents.len() - 2 };
             let dilation = problem.axes[a].dilation;
             match rows == a && dilation == 1 {
-                true => vec![[0, extents[a]]],
-                false => (0..extents[a]).map(|t| [t * dilation * block.axes[a].pitch, 1]).collect(),
+                true => vec![Column::of(0, extents[a])],
+                false => (0..extents[a]).map(|t| Column::of(t * dilation * block.axes[a].pitch, 1)).collect(),
             }
         });
         let mut columns: Vec<Vec<Column>> = columns.collect();
@@ -213,8 +213,8 @@ impl Separable {
         let length = (block.channel + 2 * T::lanes(isa)).next_multiple_of(Line::BYTES / T::DTYPE.size());
         let one = columns[last].len();
         for i in one..one * rank {
-            let [place, height] = columns[last][i - one];
-            columns[last].push([place + length, height]);
+            let column = columns[last][i - one];
+            columns[last].push(Column { place: column.place + length as isize, ..column });
         }
         let (groups, width) = (problem.groups, extents.iter().sum::<usize>());
         let taps = extents.iter().product::<usize>();
@@ -263,7 +263,7 @@ impl Separable {
             let rows = if last { extent.len() - 2 } else { a };
             let loads: usize = this.columns[i]
                 .iter()
-                .map(|&[_, height]| if extent[rows] < 4 { height } else { (height + 3).div_ceil(4) })
+                .map(|c| if extent[rows] < 4 { c.height } else { (c.height + 3).div_ceil(4) })
                 .sum();
             let loads = loads as f64 / if last { rank } else { 1.0 };
             let taps = problem.axes[a].kernel as f64;
@@ -459,10 +459,13 @@ impl<T: Element> Run<'_, T> {
                 source: &source[base..],
                 channel: 0,
                 pitch: pitches[axis],
-                step: 1,
+                inside: None,
+                steps: [1, 1],
+                first: [0, 0],
                 columns: &this.columns[i],
                 weights,
                 out,
+                stream: false,
                 ahead: &[],
             };
             T::slide(this.isa, call);
@@ -490,8 +493,22 @@ impl<T: Element> Run<'_, T> {
                 let taps = this.problem.axes[this.axes[this.axes.len() - 1]].kernel;
                 let columns = &columns[..columns.len() / this.rank * (weights.len() / taps)];
                 let source = &source[base + from..];
-                let call = Sliding { source, channel: 0, pitch, step: 1, columns, weights, out, ahead: &[] };
-                T::slide(this.isa, call);
+                T::slide(
+                    this.isa,
+                    Sliding {
+                        source,
+                        channel: 0,
+                        pitch,
+                        inside: None,
+                        steps: [1, 1],
+                        first: [0, 0],
+                        columns,
+                        weights,
+                        out,
+                        stream: false,
+                        ahead: &[],
+                    },
+                );
             };
             let finite = source.is_some_and(|(_, _, finite)| finite);
             let planes = if finite { tile.planes(&index[..2 + spatial], [1, height, width]) } else { None };
