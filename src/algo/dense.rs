@@ -238,6 +238,7 @@ impl Dense {
                     channels: height,
                     channel: steps[0][0] as usize,
                     source: &kernel[from..],
+                    ends: None,
                     offsets: &self.lying[usize::from(width < self.lying[0].len())],
                     rows: 1,
                     pitches: [0; 2],

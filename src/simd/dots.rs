@@ -8,7 +8,8 @@
 //!
 //! lane by lane: the sums stay in as many lanes as a register has, so that rows and blocks without number are added up
 //! before the lanes are. A tile of gradients and offsets is kept in registers; the rest of a row is a register that is
-//! loaded in part, so that nothing beyond the rows is touched.
+//! loaded in part, so that nothing beyond the rows is touched. Rows of a source that is read where it lies may end before
+//! the sums do: then zeros take the places of samples before them and behind.
 
 use super::leaves::Offsets;
 use super::memory::prefetch_line;
@@ -21,6 +22,8 @@ pub struct Dots<'a, T> {
     pub(crate) channels: usize,
     pub(crate) channel: usize,
     pub(crate) source: &'a [T],
+    /// Where the source's rows may be left, the samples of one, and the one with which a sum at offset 0 begins.
+    pub(crate) ends: Option<(usize, isize)>,
     pub(crate) offsets: &'a Offsets,
     /// Rows, and from one to the next in a gradient and in the source.
     pub(crate) rows: usize,
@@ -37,17 +40,26 @@ impl<T> Dots<'_, T> {
         let Self { channels, channel, rows, pitches, width, .. } = *self;
         assert!(channels > 0 && rows > 0 && width > 0, "something to sum");
         let last = |count: usize, step: usize| (count - 1).saturating_mul(step);
-        let [end, source_end] = pitches.map(|pitch| last(rows, pitch).saturating_add(width));
-        assert!(last(channels, channel).saturating_add(end) <= self.gradient.len(), "the gradients hold their rows");
-        assert!(
-            self.offsets.largest().saturating_add(source_end) <= self.source.len(),
-            "the source reaches as far as the offsets"
-        );
+        let [end, source_end] = pitches.map(|pitch| last(rows, pitch));
+        let end = last(channels, channel).saturating_add(end).saturating_add(width);
+        assert!(end <= self.gradient.len(), "the gradients hold their rows");
+        let reach = match self.ends {
+            Some((inside, first)) => {
+                let most = isize::MAX as usize >> 8;
+                assert!(
+                    first.unsigned_abs().max(width).max(self.offsets.largest()) <= most,
+                    "places that can be added to"
+                );
+                inside
+            }
+            None => self.offsets.largest().saturating_add(width),
+        };
+        assert!(reach.saturating_add(source_end) <= self.source.len(), "the source reaches as far as the offsets");
         assert!(self.out.len() == channels * self.offsets.len() * lanes, "lanes for each gradient and offset");
     }
 }
 
-/// `MANY` is how many gradients a tile takes where there are as many: 4 with 32 registers, 2 with 16.
+/// `MANY` is how many gradients a tile takes where there are as many: 7 with 32 registers, 2 with 16.
 ///
 /// # Safety
 /// The call has been [checked](Dots::check), and the machine has `V`'s instruction set.
@@ -63,7 +75,8 @@ pub(super) unsafe fn dots<V: Vector, const MANY: usize>(call: Dots<'_, V::Lane>)
         let gradients = end - channel;
         let most = match (gradients, MANY) {
             (1, _) => 9,
-            (_, 4) => 6,
+            (5.., _) => 3,
+            (_, 7) => 6,
             _ => 4,
         };
         for part in 0..call.offsets.len().div_ceil(most) {
@@ -71,8 +84,11 @@ pub(super) unsafe fn dots<V: Vector, const MANY: usize>(call: Dots<'_, V::Lane>)
             // SAFETY: as many gradients and offsets are left.
             unsafe {
                 match gradients {
-                    4 => many_dots::<V, 4>(&call, [channel, offset], end - offset),
-                    3 => many_dots::<V, 3>(&call, [channel, offset], end - offset),
+                    7 if MANY == 7 => few_dots::<V, 7>(&call, [channel, offset], end - offset),
+                    6 if MANY == 7 => few_dots::<V, 6>(&call, [channel, offset], end - offset),
+                    5 if MANY == 7 => few_dots::<V, 5>(&call, [channel, offset], end - offset),
+                    4 if MANY == 7 => many_dots::<V, 4>(&call, [channel, offset], end - offset),
+                    3 if MANY == 7 => many_dots::<V, 3>(&call, [channel, offset], end - offset),
                     2 => many_dots::<V, 2>(&call, [channel, offset], end - offset),
                     _ => match end - offset {
                         9 => some_dots::<V, 1, 9>(&call, [channel, offset]),
@@ -82,6 +98,22 @@ pub(super) unsafe fn dots<V: Vector, const MANY: usize>(call: Dots<'_, V::Lane>)
                     },
                 }
             }
+        }
+    }
+}
+
+/// As [`many_dots`], at most three offsets.
+///
+/// # Safety
+/// As [`dots`]; there are as many.
+#[inline(always)]
+unsafe fn few_dots<V: Vector, const M: usize>(call: &Dots<'_, V::Lane>, at: [usize; 2], offsets: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match offsets {
+            3 => some_dots::<V, M, 3>(call, at),
+            2 => some_dots::<V, M, 2>(call, at),
+            _ => some_dots::<V, M, 1>(call, at),
         }
     }
 }
@@ -115,9 +147,17 @@ const AHEAD: usize = 8192;
 #[inline(always)]
 unsafe fn some_dots<V: Vector, const M: usize, const N: usize>(call: &Dots<'_, V::Lane>, at: [usize; 2]) {
     let [channel, offset] = at;
-    let (whole, rest) = (call.width / V::LANES, call.width % V::LANES);
+    let l = V::LANES as isize;
+    let (inside, first) = call.ends.map_or((isize::MAX, 0), |(inside, first)| (inside as isize, first));
+    let width = call.width as isize;
+    // The registers of a row that are there whole, in the gradients and in the source at all offsets.
+    let [mut low, mut high] = [0, width / l];
+    if call.ends.is_some() {
+        low = (l - 1 - first).max(0) / l;
+        high = ((inside - first - call.offsets.largest() as isize).max(0) / l).min(high);
+    }
     // SAFETY: `check` has seen that the rows of all gradients lie within theirs, that the same rows from the largest
-    // offset on lie within the source, and that there are lanes for each gradient and offset, which nothing else
+    // offset on lie within the source, or all that is inside it, and that there are lanes for each gradient and offset, which nothing else
     // borrows.
     unsafe {
         let mut gradients = [call.gradient.as_ptr(); M];
@@ -132,31 +172,42 @@ unsafe fn some_dots<V: Vector, const M: usize, const N: usize>(call: &Dots<'_, V
             }
         }
         for n in 0..N {
-            sources[n] = sources[n].add(call.offsets.as_slice()[offset + n]);
+            sources[n] = sources[n].wrapping_add(call.offsets.as_slice()[offset + n]);
         }
         for row in 0..call.rows {
             let [from, source] = call.pitches.map(|pitch| row * pitch);
             // A macro, since closures are not compiled for the instruction set for certain.
             macro_rules! add {
-                ($j:expr, $load:ident $(, $count:expr)?) => {
-                    let mut weights = [V::$load(gradients[0].add(from + $j) $(, $count)?).weights(); M];
-                    for m in 1..M {
-                        weights[m] = V::$load(gradients[m].add(from + $j) $(, $count)?).weights();
+                ($at:expr, |$from:ident| $gradient:expr, |$n:ident| $samples:expr) => {
+                    let mut weights = [V::zero().weights(); M];
+                    for m in 0..M {
+                        let $from = gradients[m].add(from + $at as usize);
+                        weights[m] = $gradient.weights();
                     }
-                    prefetch_line(gradients[M - 1].wrapping_add(from + $j).cast::<u8>().wrapping_add(AHEAD));
-                    for n in 0..N {
-                        let x = V::$load(sources[n].add(source + $j) $(, $count)?);
+                    prefetch_line(gradients[M - 1].wrapping_add(from + $at as usize).cast::<u8>().wrapping_add(AHEAD));
+                    for $n in 0..N {
+                        let x: V = $samples;
                         for m in 0..M {
-                            sums[m][n] = x.mul_add(weights[m], sums[m][n]);
+                            sums[m][$n] = x.mul_add(weights[m], sums[m][$n]);
                         }
                     }
                 };
             }
-            for j in 0..whole {
-                add!(j * V::LANES, load);
-            }
-            if rest > 0 {
-                add!(whole * V::LANES, load_first, rest);
+            for j in 0..(width + l - 1) / l {
+                let at = j * l;
+                let source = source as isize + at + first;
+                if low <= j && j < high {
+                    add!(at, |from| V::load(from), |n| V::load(sources[n].wrapping_offset(source)));
+                } else {
+                    let count = (width - at).min(l);
+                    add!(at, |from| V::load_first(from, count as usize), |n| {
+                        // The first lane's sample of the row.
+                        let place = at + first + call.offsets.as_slice()[offset + n] as isize;
+                        let before = (-place).clamp(0, count);
+                        let end = (inside - place).min(count).max(before);
+                        V::load_range(sources[n].wrapping_offset(source), before as usize, end as usize)
+                    });
+                }
             }
         }
         for m in 0..M {
@@ -180,14 +231,17 @@ mod tests {
         T::from_f64((i * 37 % 11) as f64 - 5.0)
     }
 
-    /// Gradients and source end with the last element of the last row.
-    fn dots_agree<T: Element>(isa: Isa, end: End, channels: usize, offsets: usize, width: usize) {
+    /// Gradients and source end with the last element of the last row; with `edges`, sums begin before the rows of the
+    /// source and end behind them.
+    fn dots_agree<T: Element>(isa: Isa, (end, edges): (End, bool), channels: usize, offsets: usize, width: usize) {
         let (rows, lanes) = (3, T::lanes(isa));
         let offsets = Offsets::new((0..offsets).map(|i| i * 5 % 7).collect());
         let pitches = [width, width + 2];
         let channel = rows * pitches[0] + 1;
         let gradient = end.guard((0..channels * channel - 1).map(number).collect::<Vec<T>>());
-        let reach = offsets.largest() + (rows - 1) * pitches[1] + width;
+        let ends = edges.then_some(((width + offsets.largest()).saturating_sub(5).max(1), -3));
+        let row = ends.map_or(offsets.largest() + width, |(inside, _)| inside);
+        let reach = row + (rows - 1) * pitches[1];
         let source = end.guard((0..reach).map(|i| number(i + 3)).collect::<Vec<T>>());
         let before: Vec<T> = (0..channels * offsets.len() * lanes).map(|i| number(i + 5)).collect();
         let mut out = end.guard(&before);
@@ -198,6 +252,7 @@ mod tests {
                 channels,
                 channel,
                 source: &source,
+                ends,
                 offsets: &offsets,
                 rows,
                 pitches,
@@ -210,7 +265,14 @@ mod tests {
             let (c, offset) = (i / offsets.len(), offsets.as_slice()[i % offsets.len()]);
             let mut expected = total(&before[i * lanes..][..lanes]);
             for (r, j) in (0..rows).flat_map(|r| (0..width).map(move |j| (r, j))) {
-                expected += gradient[c * channel + r * pitches[0] + j] * source[offset + r * pitches[1] + j];
+                let gradient = gradient[c * channel + r * pitches[0] + j];
+                expected += match ends {
+                    None => gradient * source[offset + r * pitches[1] + j],
+                    Some((inside, first)) => match usize::try_from((offset + j) as isize + first) {
+                        Ok(at) if at < inside => gradient * source[r * pitches[1] + at],
+                        _ => continue,
+                    },
+                };
             }
             let count = offsets.len();
             assert_eq!(total(sums), expected, "{isa:?} {channels} gradients, {count} offsets, {width} wide: {c}, {i}");
@@ -219,7 +281,8 @@ mod tests {
 
     #[test]
     fn every_tile_of_dots_agrees_with_the_sum_written_out() {
-        for (isa, end) in Isa::all().into_iter().flat_map(|isa| End::BOTH.map(|end| (isa, end))) {
+        let ends = [(End::First, false), (End::Last, false), (End::First, true), (End::Last, true)];
+        for (isa, end) in Isa::all().into_iter().flat_map(|isa| ends.map(|end| (isa, end))) {
             for width in (1..=35).chain([63, 64, 65]) {
                 for channels in 1..=9 {
                     for offsets in [1, 2, 5, 6, 9, 13] {

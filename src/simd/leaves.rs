@@ -116,7 +116,7 @@ macro_rules! kernels {
 
             fn dots(isa: Isa, call: Dots<'_, Self>) {
                 call.check(Self::lanes(isa));
-                dispatch!(isa, call, Dots<$t> => dots::dots, $avx512, $avx2, $lanes; 4, 2)
+                dispatch!(isa, call, Dots<$t> => dots::dots, $avx512, $avx2, $lanes; 7, 2)
             }
         }
     )*};

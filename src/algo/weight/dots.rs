@@ -12,7 +12,7 @@ use crate::algo::gather::{Source, Span, dense_pitches};
 use crate::algo::lower::{Lowered, Phase};
 use crate::algo::{Call, Execute, Needs};
 use crate::element::Element;
-use crate::problem::{MAX_RANK, Pass, Problem};
+use crate::problem::{Boundary, MAX_RANK, Pass, Problem};
 use crate::simd::{self, Dots, Isa, LaneSums, Line, Offsets, Workers};
 use crate::view::{View, advance};
 
@@ -36,6 +36,16 @@ pub(crate) struct WeightDots {
     /// The offsets of the taps of one row of the kernel from the first sample on, where rows of the gradient share those of the block.
     row: Option<Offsets>,
     needs: Needs,
+}
+
+/// Rows of the input that a box of the gradient meets.
+struct Found<'a, T> {
+    data: &'a [T],
+    pitch: usize,
+    /// Where they may be left; see [`Dots`].
+    ends: Option<(usize, isize)>,
+    /// Those of them that are there.
+    rows: std::ops::Range<usize>,
 }
 
 /// Outputs of a box, an axis.
@@ -108,16 +118,24 @@ impl WeightDots {
         let rows = filled * (extent.iter().product::<usize>() / width) as f64;
         // Gradients and offsets of a tile of sums.
         let gradients = match &this.row {
-            Some(row) => (taps / row.len()).clamp(1, 4),
-            None => this.outer.min(4),
+            Some(row) => (taps / row.len()).clamp(1, 7),
+            None => this.outer.min(7),
         };
-        let offsets = this.row.as_ref().map_or(taps, Offsets::len).min(if gradients == 1 { 9 } else { 6 });
+        let most = match gradients {
+            1 => 9,
+            2..5 => 6,
+            _ => 3,
+        };
+        let offsets = this.row.as_ref().map_or(taps, Offsets::len).min(most);
         let tile = (gradients * offsets) as f64;
         let step = multiply_adds::<T>() * costs.dots_fma + (gradients + offsets) as f64 / tile * costs.dots_load;
         let registers = width.div_ceil(T::lanes(this.isa)) as f64;
         let sums = rows * taps as f64 * (registers * step + costs.dots_row / tile);
         let outer = this.outer as f64;
-        let gathered = filled * this.block.block.seconds_to_gather::<T>(costs, &this.phase, 1) / outer;
+        let gathered = match this.row_in_place::<T>() {
+            Some(_) => 0.0,
+            None => filled * this.block.block.seconds_to_gather::<T>(costs, &this.phase, 1) / outer,
+        };
         // The sums are loaded and stored for each box, and added up lane by lane for each part.
         let ends = taps as f64 * (costs.dots_tap + costs.dots_sum * this.boxes.parts as f64 / boxes);
         let result = problem.kernel_shape().iter().map(|&n| n as f64).product::<f64>();
@@ -175,6 +193,13 @@ impl WeightDots {
             let at = self.boxes.get(index);
             let count = &at.count[..rank];
             let place = [&at.start[..rank], count];
+            if let Some((row, found)) = self.lying(input, &at)
+                && let Some((from, steps)) = in_place(gradient, &at, outer, rank)
+            {
+                let place = |index: &[usize], plane: usize| self.place(input, &at, channel, index, plane);
+                self.rows_by_rows(row, &gradient.view.data[from..], &steps, count, &found, place, sums);
+                continue;
+            }
             // The same place of another batch entry has the same samples outside the data.
             let again = before.replace((at.start, at.count)) == Some((at.start, at.count));
             self.block.block.gather(self.isa, input, &self.phase, (at.n, channel, 1), place, block, again);
@@ -227,10 +252,18 @@ impl WeightDots {
         block: &[T],
         sums: &mut [T],
     ) {
-        if let Some(row) = &self.row {
-            return self.rows_by_rows(row, gradient, steps, count, block, sums);
-        }
         let rank = count.len();
+        if let Some(row) = &self.row {
+            let offsets = self.block.offsets().as_slice();
+            let each = self.phase[rank - 2].taps.len() * row.len();
+            let place = |index: &[usize], plane: usize| {
+                let base: usize = index.iter().enumerate().map(|(a, &i)| i * self.block.pitch(a)).sum();
+                // Samples of a larger step are sorted by residue: the first tap's need not come first.
+                Some((base + offsets[plane * each..][..row.len()].iter().copied().min().unwrap_or(0)) as isize)
+            };
+            let found = Found { data: block, pitch: self.block.pitch(rank - 2), ends: None, rows: 0..usize::MAX };
+            return self.rows_by_rows(row, gradient, steps, count, &found, place, sums);
+        }
         let lanes = T::lanes(self.isa);
         let (width, outer) = (count[rank - 1], rank.saturating_sub(2));
         let (rows, pitches) = match rank.checked_sub(2) {
@@ -246,6 +279,7 @@ impl WeightDots {
                 channels,
                 channel: steps[0],
                 source: &block[source..],
+                ends: None,
                 offsets: self.block.offsets(),
                 rows,
                 pitches,
@@ -257,35 +291,35 @@ impl WeightDots {
         }
     }
 
-    /// As [`rows`](Self::rows), of one channel: each row of the block with all rows of the gradient that it meets. The
-    /// sums of the kernel's rows are in reverse order, as those of the gradient are met.
+    /// As [`rows`](Self::rows), of one channel: each row of the input with all rows of the gradient that it meets. The
+    /// sums of the kernel's rows are in reverse order, as those of the gradient are met. `place` says where the first row
+    /// of a block lies, given where the results are on the outer axes and the number of their taps there; nowhere where
+    /// that is outside the data.
     fn rows_by_rows<T: Element>(
         &self,
         row: &Offsets,
         gradient: &[T],
         steps: &[usize; MAX_RANK + 1],
         count: &[usize],
-        block: &[T],
+        found: &Found<'_, T>,
+        place: impl Fn(&[usize], usize) -> Option<isize>,
         sums: &mut [T],
     ) {
         let (rank, lanes) = (count.len(), T::lanes(self.isa));
         let (outer, height, width) = (rank - 2, count[rank - 2], count[rank - 1]);
-        let (pitch, source_pitch) = (steps[rank - 1], self.block.pitch(rank - 2));
+        let pitch = steps[rank - 1];
         let (high, wide) = (self.phase[rank - 2].taps.len(), row.len());
         let offsets = self.block.offsets().as_slice();
-        let apart = (offsets[wide] - offsets[0]) / source_pitch;
+        let apart = (offsets[wide] - offsets[0]) / self.block.pitch(rank - 2);
         let mut index = [0; MAX_RANK];
         for _ in 0..count[..outer].iter().product() {
             let from: usize = (0..outer).map(|a| index[a] * steps[a + 1]).sum();
-            let base: usize = (0..outer).map(|a| index[a] * self.block.pitch(a)).sum();
-            advance(&mut index[..outer], &count[..outer]);
-            for (plane, sums) in offsets.chunks_exact(high * wide).zip(sums.chunks_exact_mut(high * wide * lanes)) {
-                // Samples of a larger step are sorted by residue: the first tap's need not come first.
-                let base = base + plane[..wide].iter().copied().min().unwrap_or(0);
+            for (plane, sums) in sums.chunks_exact_mut(high * wide * lanes).enumerate() {
+                let Some(base) = place(&index[..outer], plane) else { continue };
                 // Rows of the block that meet the same rows of the kernel, from `first` to `last`, are one call.
                 let met = |y: usize| [(y + 1).saturating_sub(height).div_ceil(apart), (high - 1).min(y / apart)];
-                let rows = height + (high - 1) * apart;
-                let mut y = 0;
+                let rows = (height + (high - 1) * apart).min(found.rows.end);
+                let mut y = found.rows.start;
                 while y < rows {
                     let [first, last] = met(y);
                     let alike = (y..rows).take_while(|&y| met(y) == [first, last]).count();
@@ -295,10 +329,11 @@ impl WeightDots {
                             gradient: &gradient[from + (y - last * apart) * pitch..],
                             channels,
                             channel: apart * pitch,
-                            source: &block[base + y * source_pitch..],
+                            source: &found.data[(base + (y * found.pitch) as isize) as usize..],
+                            ends: found.ends,
                             offsets: row,
                             rows: alike,
-                            pitches: [pitch, source_pitch],
+                            pitches: [pitch, found.pitch],
                             width,
                             out: &mut sums[(high - 1 - last) * wide * lanes..][..channels * wide * lanes],
                         };
@@ -307,7 +342,58 @@ impl WeightDots {
                     y += alike;
                 }
             }
+            advance(&mut index[..outer], &count[..outer]);
         }
+    }
+
+    /// The offsets of the taps of a row, if contiguous rows of the input can be read where they lie.
+    fn row_in_place<T: Element>(&self) -> Option<&Offsets> {
+        let zeros = self.problem.boundary == Boundary::Zero && !T::DTYPE.is_complex();
+        self.row.as_ref().filter(|_| zeros && self.phase.last().is_some_and(|last| last.step == 1))
+    }
+
+    /// The rows of a box of the input, if they can be read where they lie, and the offsets of the taps of a row.
+    fn lying<'a, T: Element>(&self, input: &Source<'a, T>, at: &OutputBox) -> Option<(&Offsets, Found<'a, T>)> {
+        let row = self.row_in_place::<T>()?;
+        let (rank, view) = (self.phase.len(), &input.view);
+        let low = |a: usize| self.phase[a].taps.iter().map(|tap| tap.offset).min().unwrap_or(0);
+        if view.at.strides()[1 + rank] != 1 {
+            return None;
+        }
+        let first = at.start[rank - 2] as isize + low(rank - 2);
+        let end = view.shape()[rank] as isize - first;
+        Some((
+            row,
+            Found {
+                data: view.data,
+                pitch: usize::try_from(view.at.strides()[rank]).ok()?,
+                ends: Some((view.shape()[1 + rank], at.start[rank - 1] as isize + low(rank - 1))),
+                rows: (-first).max(0) as usize..end.max(0) as usize,
+            },
+        ))
+    }
+
+    /// Where the first row of a box would lie of a channel of the input.
+    fn place<T: Element>(
+        &self,
+        input: &Source<'_, T>,
+        at: &OutputBox,
+        channel: usize,
+        index: &[usize],
+        mut plane: usize,
+    ) -> Option<isize> {
+        let (view, outer) = (&input.view, index.len());
+        let mut base = view.at.channel(at.n, channel);
+        for (a, &i) in index.iter().enumerate().rev() {
+            let axis = &self.phase[a];
+            let tap = axis.taps[plane % axis.taps.len()];
+            plane /= axis.taps.len();
+            let position = ((at.start[a] + i) * axis.step) as isize + tap.offset;
+            let inside = usize::try_from(position).ok().filter(|&i| i < view.shape()[2 + a])?;
+            base += view.at.step(a, inside);
+        }
+        let low = self.phase[outer].taps.iter().map(|tap| tap.offset).min().unwrap_or(0);
+        Some(base + (at.start[outer] as isize + low) * view.at.strides()[2 + outer])
     }
 
     /// Puts the kernel's rows in order.
