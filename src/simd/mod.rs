@@ -45,6 +45,8 @@ mod memory;
 mod outer;
 #[cfg(feature = "nn")]
 mod pairs;
+#[cfg(feature = "nn")]
+mod pooled;
 mod rows;
 mod scan;
 mod sliding;
@@ -65,6 +67,8 @@ pub(crate) use outer::Outer;
 pub use pairs::Pairs;
 #[cfg(feature = "nn")]
 pub(crate) use pairs::{Choose, PairWindows, Unchoose};
+#[cfg(feature = "nn")]
+pub(crate) use pooled::{PartedWindows, PooledGradient, PooledSums};
 pub(crate) use rows::Rows;
 pub(crate) use scan::{Levels, all_finite, levels};
 pub use sliding::Slide;
