@@ -61,7 +61,7 @@ pub(crate) use dots::Dots;
 pub(crate) use interleave::{Interleave, LaneSums};
 pub use leaves::Kernels;
 pub(crate) use leaves::{Offsets, Product};
-pub(crate) use memory::{Line, elements, elements_mut, prefetch, prefetch_to_second, split};
+pub(crate) use memory::{Line, elements, elements_mut, prefetch, split};
 pub(crate) use outer::Outer;
 #[cfg(feature = "nn")]
 pub use pairs::Pairs;

@@ -77,7 +77,7 @@ macro_rules! pairs {
                 let (lanes, windows) = ($t::lanes(isa), [call.gradient.len(), call.choices.len()]);
                 assert!(call.lanes.len().is_multiple_of(lanes), "a register of lanes for each weight");
                 call.windows.check(lanes, call.source.len(), call.lanes.len() / lanes, windows);
-                dispatch!(isa, call, PooledGradient<$t> => pooled::gradient, $avx512, $avx2, $lanes; 2, 1)
+                dispatch!(isa, call, PooledGradient<$t> => pooled::gradient, $avx512, $avx2, $lanes)
             }
         }
     )*};
@@ -105,13 +105,15 @@ impl PairWindows {
 pub(super) trait Choosing: Arithmetic<Lane: PartialOrd + Default> {
     /// A place for each lane.
     type Places: Copy;
-    /// Yes or no for each lane.
+    /// Whether a lane's larger one is the second.
+    type Second: Copy;
+    /// Yes or no for each lane, to pick by.
     type Lanes: Copy;
 
     /// The lanes of even number of both, and those of odd number.
     unsafe fn unzip(self, other: Self) -> (Self, Self);
     /// The larger of two, the first of equals, NaN before numbers, and the lanes where it is the second.
-    unsafe fn larger(self, other: Self) -> (Self, Self::Lanes);
+    unsafe fn larger(self, other: Self) -> (Self, Self::Second);
     /// The lanes where a place was chosen, zero in the others.
     unsafe fn chosen(self, places: Self::Places, place: u8) -> Self;
     /// The lanes whose place is on the right, 1 or 3.
@@ -121,7 +123,7 @@ pub(super) trait Choosing: Arithmetic<Lane: PartialOrd + Default> {
     /// The lanes of `yes` where they are picked, those of `no` elsewhere.
     unsafe fn pick(lanes: Self::Lanes, no: Self, yes: Self) -> Self;
     /// The places of lanes whose choice is on the right in the upper row, or in the lower one, and where it is below.
-    unsafe fn places(above: Self::Lanes, below: Self::Lanes, lower: Self::Lanes) -> Self::Places;
+    unsafe fn places(above: Self::Second, below: Self::Second, lower: Self::Second) -> Self::Places;
     /// The first `count` places, at most one for each lane, as bytes.
     unsafe fn store_places(places: Self::Places, to: *mut u8, count: usize);
     /// The first `count` places, at most one for each lane; any in the others.
@@ -180,6 +182,7 @@ macro_rules! by_lane {
     ($($vector:ty, $t:ty, $lanes:expr;)*) => {$(
         impl Choosing for $vector {
             type Places = [u8; $lanes];
+            type Second = [bool; $lanes];
             type Lanes = [bool; $lanes];
 
             #[inline(always)]
@@ -198,7 +201,7 @@ macro_rules! by_lane {
                 }
             }
             #[inline(always)]
-            unsafe fn larger(self, other: Self) -> (Self, Self::Lanes) {
+            unsafe fn larger(self, other: Self) -> (Self, Self::Second) {
                 let (mut most, mut others): ([$t; $lanes], [$t; $lanes]) = ([0.0; $lanes], [0.0; $lanes]);
                 let mut second = [false; $lanes];
                 // SAFETY: as above.
@@ -213,7 +216,7 @@ macro_rules! by_lane {
                 }
             }
             #[inline(always)]
-            unsafe fn places(above: Self::Lanes, below: Self::Lanes, lower: Self::Lanes) -> Self::Places {
+            unsafe fn places(above: Self::Second, below: Self::Second, lower: Self::Second) -> Self::Places {
                 std::array::from_fn(|i| if lower[i] { 2 + u8::from(below[i]) } else { u8::from(above[i]) })
             }
             #[inline(always)]
@@ -294,7 +297,9 @@ mod x86 {
 
     impl Choosing for avx512::F32 {
         type Places = __m512i;
-        type Lanes = __mmask16;
+        type Second = __mmask16;
+        /// All bits of the lanes: what is picked by bits finds more places in the machine than what is picked by masks.
+        type Lanes = __m512i;
 
         #[inline(always)]
         unsafe fn unzip(self, other: Self) -> (Self, Self) {
@@ -336,19 +341,22 @@ mod x86 {
             }
         }
         #[inline(always)]
-        unsafe fn right(places: __m512i) -> __mmask16 {
-            // SAFETY: as above.
-            unsafe { _mm512_test_epi32_mask(places, _mm512_set1_epi32(1)) }
+        unsafe fn right(places: __m512i) -> __m512i {
+            // SAFETY: as above. The lowest bit, all over its lane.
+            unsafe { _mm512_srai_epi32::<31>(_mm512_slli_epi32::<31>(places)) }
         }
         #[inline(always)]
-        unsafe fn below(places: __m512i) -> __mmask16 {
-            // SAFETY: as above.
-            unsafe { _mm512_test_epi32_mask(places, _mm512_set1_epi32(2)) }
+        unsafe fn below(places: __m512i) -> __m512i {
+            // SAFETY: as above. The bit above it.
+            unsafe { _mm512_srai_epi32::<31>(_mm512_slli_epi32::<30>(places)) }
         }
         #[inline(always)]
-        unsafe fn pick(lanes: __mmask16, no: Self, yes: Self) -> Self {
-            // SAFETY: as above.
-            Self(unsafe { _mm512_mask_blend_ps(lanes, no.0, yes.0) })
+        unsafe fn pick(lanes: __m512i, no: Self, yes: Self) -> Self {
+            // SAFETY: as above. Each bit of `yes` where that of `lanes` is set, of `no` elsewhere.
+            unsafe {
+                let (yes, no) = (_mm512_castps_si512(yes.0), _mm512_castps_si512(no.0));
+                Self(_mm512_castsi512_ps(_mm512_ternarylogic_epi32::<0xca>(lanes, yes, no)))
+            }
         }
         #[inline(always)]
         unsafe fn store_places(places: __m512i, to: *mut u8, count: usize) {
@@ -379,6 +387,7 @@ mod x86 {
     impl Choosing for avx2::F32 {
         /// As numbers, to be compared and mixed as the samples are.
         type Places = __m256;
+        type Second = __m256;
         /// All bits of the lanes.
         type Lanes = __m256;
 
