@@ -343,14 +343,15 @@ impl<T: Element> Execute<T> for Dense {
                     }
                 };
                 let next = if lies.is_some() { width.min(n.saturating_sub(column + ahead)) } else { 0 };
-                let share = depth.div_ceil(height.div_ceil(rows));
-                for m in (0..height).step_by(rows) {
-                    if next > 0 {
-                        let terms = first + depth.min(m / rows * share)..first + depth.min((m / rows + 1) * share);
-                        for &offset in &offsets.as_slice()[terms] {
-                            simd::prefetch_to_second(&source[offset + ahead..][..next]);
-                        }
+                // A few lines at a time, meanwhile: many at once would wait for one another.
+                let following = match offsets.as_slice()[first..] {
+                    [begin, ref rest @ ..] if next > 0 => {
+                        let step = rest.first().map_or(0, |second| second - begin);
+                        Ahead::new(source.get(begin + ahead..).unwrap_or(&[]), [1, depth], [0, step], next)
                     }
+                    _ => Ahead::nothing(),
+                };
+                for m in (0..height).step_by(rows) {
                     let (panel, present) = (group * row_panels + (row + m) / rows, rows.min(height - m));
                     if beside {
                         // Or the stores would wait for lines that nobody has asked for.
@@ -373,7 +374,7 @@ impl<T: Element> Execute<T> for Dense {
                             add: from > 0,
                             joined: false,
                             large: false,
-                            ahead: Ahead::nothing(),
+                            ahead: following.part(m / rows, height.div_ceil(rows)),
                         },
                     );
                 }

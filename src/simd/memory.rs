@@ -24,23 +24,10 @@ unsafe impl bytemuck::Zeroable for Line {}
 unsafe impl bytemuck::Pod for Line {}
 
 /// Asks for what will be read soon to be brought to the first cache.
+#[inline(always)]
 pub(crate) fn prefetch<T>(data: &[T]) {
     let first = data.as_ptr().cast::<u8>();
     (0..size_of_val(data)).step_by(Line::BYTES).for_each(|at| prefetch_line(first.wrapping_add(at)));
-}
-
-/// As [`prefetch`], without room in the first cache.
-pub(crate) fn prefetch_to_second<T>(data: &[T]) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use core::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        let first = data.as_ptr().cast::<i8>();
-        // SAFETY: a prefetch reads nothing, and its instruction is part of the baseline.
-        let ask = |at| unsafe { _mm_prefetch::<_MM_HINT_T1>(first.wrapping_add(at)) };
-        (0..size_of_val(data)).step_by(Line::BYTES).for_each(ask);
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = data;
 }
 
 /// Asks for the line of an address, which need not be valid, to be brought to the first cache.

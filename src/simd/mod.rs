@@ -45,6 +45,8 @@ mod memory;
 mod outer;
 #[cfg(feature = "nn")]
 mod pairs;
+#[cfg(feature = "nn")]
+mod pooled;
 mod rows;
 mod scan;
 mod sliding;
@@ -59,12 +61,14 @@ pub(crate) use dots::Dots;
 pub(crate) use interleave::{Interleave, LaneSums};
 pub use leaves::Kernels;
 pub(crate) use leaves::{Offsets, Product};
-pub(crate) use memory::{Line, elements, elements_mut, prefetch, prefetch_to_second, split};
+pub(crate) use memory::{Line, elements, elements_mut, prefetch, split};
 pub(crate) use outer::Outer;
 #[cfg(feature = "nn")]
 pub use pairs::Pairs;
 #[cfg(feature = "nn")]
 pub(crate) use pairs::{Choose, PairWindows, Unchoose};
+#[cfg(feature = "nn")]
+pub(crate) use pooled::{PartedWindows, PooledGradient, PooledSums};
 pub(crate) use rows::Rows;
 pub(crate) use scan::{Levels, all_finite, levels};
 pub use sliding::Slide;

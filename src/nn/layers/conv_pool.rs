@@ -7,6 +7,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use super::conv_pairs::Paired;
 use super::epilogue::{Epilogue, channel_sums};
 use super::passes::Planned;
 use super::window::{CHOICES, Choice, Walk, Window};
@@ -14,8 +15,9 @@ use crate::error::Result;
 use crate::nn::layer::volume;
 use crate::nn::work::{Blocks, GRAIN, rows, share, try_share, wide};
 use crate::nn::{Context, Float};
-use crate::plan::{Plan, Threads, Workspace};
+use crate::plan::{Algorithm, Plan, Threads, Workspace};
 use crate::problem::{Pass, Problem};
+use crate::simd::Line;
 
 /// Bytes of a part's sums that the cache is trusted with.
 const PART_BYTES: usize = 384 << 10;
@@ -43,6 +45,7 @@ pub(super) struct Written<'a, T> {
 struct Room<T> {
     workspace: Workspace,
     sums: Vec<T>,
+    lines: Vec<Line>,
 }
 
 /// The plans of a pass for the parts of a batch: for those of full size and for the last one.
@@ -67,6 +70,12 @@ fn part(problem: &Problem) -> usize {
     if entries == 0 || weights > MOST_WEIGHTS { problem.batch() } else { entries.min(problem.batch()) }.max(1)
 }
 
+/// Convolution and pooling as one, where a pass is in parts and would be summed directly.
+fn paired<T: Float>(problem: &Problem, walk: &Walk, parts: &Parts<T>) -> Option<Paired> {
+    let direct = parts.full.recipe().algorithm() == Algorithm::Direct;
+    if direct { Paired::new::<T>(problem, walk) } else { None }
+}
+
 impl<T: Float> Pooling<T> {
     /// Pooling over windows whose samples a choice can tell apart.
     pub(super) fn new(window: &Window) -> Option<Self> {
@@ -79,14 +88,22 @@ impl<T: Float> Pooling<T> {
         self.window.output_shape(sums)
     }
 
-    fn with_room<R>(&self, sums: usize, work: impl FnOnce(&mut [T], &mut Workspace) -> Result<R>) -> Result<R> {
+    fn with_room<R>(
+        &self,
+        (sums, lines): (usize, usize),
+        work: impl FnOnce(&mut [T], &mut [Line], &mut Workspace) -> Result<R>,
+    ) -> Result<R> {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let room = idle().pop();
-        let mut room = room.unwrap_or_else(|| Room { workspace: Workspace::new(), sums: Vec::new() });
+        let empty = || Room { workspace: Workspace::new(), sums: Vec::new(), lines: Vec::new() };
+        let mut room = room.unwrap_or_else(empty);
         if room.sums.len() < sums {
             room.sums = vec![T::ZERO; sums];
         }
-        let done = work(&mut room.sums[..sums], &mut room.workspace);
+        if room.lines.len() < lines {
+            room.lines = vec![Line::ZERO; lines];
+        }
+        let done = work(&mut room.sums[..sums], &mut room.lines[..lines], &mut room.workspace);
         idle().push(room);
         done
     }
@@ -143,11 +160,21 @@ impl<T: Float> Pooling<T> {
             let [input, sums] = [&problem.input_shape(), &problem.output_shape()].map(|shape| volume(&shape[1..]));
             let output = problem.out_channels() * walk.outputs();
             let arrays = (rows(x, input), rows(y, output), rows(&mut choices[..], output));
+            let paired = paired(&problem, &walk, &parts);
+            let (sums, lines) = paired.as_ref().map_or((sums, 0), |paired| (0, paired.lines::<T>(false)));
             try_share(arrays, parts.entries, &|first, (x, y, choices)| {
                 let entries = x.data.len() / input.max(1);
-                self.with_room(entries * sums, |sums, workspace| {
-                    parts.plan(entries).run(x.data, weight, sums, workspace)?;
-                    choose(&walk, sums, y.data, choices.data);
+                self.with_room((entries * sums, lines), |sums, lines, workspace| {
+                    match &paired {
+                        Some(paired) => {
+                            let written = (&mut *y.data, choices.data);
+                            paired.forward((x.data, weight), problem.out_channels(), written, lines);
+                        }
+                        None => {
+                            parts.plan(entries).run(x.data, weight, sums, workspace)?;
+                            choose(&walk, sums, y.data, choices.data);
+                        }
+                    }
                     finish(first * problem.out_channels(), y.data, walk.outputs());
                     Ok(())
                 })
@@ -213,17 +240,25 @@ impl<T: Float> Pooling<T> {
         partial.resize(problem.batch().div_ceil(grain) * width, T::ZERO);
         let of_weight = Blocks { data: &mut partial[..], width, grain };
         let (channels, activation) = (problem.out_channels(), epilogue.activation());
+        let paired = if width > 0 { paired(&problem, &walk, &to_weight) } else { None };
+        // Nobody asks for the gradient of all sums but who reads it.
+        let sums = if paired.is_some() && to_input.is_none() { 0 } else { sums };
+        let lines = paired.as_ref().map_or(0, |paired| paired.lines::<T>(true));
         let of_bias = epilogue.bias_gradient()?;
         let mut planes = context.take(if of_bias.is_some() { problem.batch() * channels } else { 0 });
         let back = (rows(y, output), rows(dy, output), rows(&mut planes[..], channels));
         let arrays = (rows(x, input), back, rows(&self.choices[..], output), rows(dx, wide), of_weight);
         let done = try_share(arrays, grain, &|_, (x, (y, dy, planes), choices, dx, dw)| {
             let entries = x.data.len() / input.max(1);
-            self.with_room(entries * sums, |gradient, workspace| {
+            self.with_room((entries * sums, lines), |gradient, lines, workspace| {
                 Epilogue::unfinish_planes(activation, y.data, dy.data, walk.outputs(), planes.data);
-                unchoose(&walk, choices.data, dy.data, gradient);
-                if width > 0 {
-                    to_weight.plan(entries).run(x.data, gradient, dw.data, workspace)?;
+                if sums > 0 {
+                    unchoose(&walk, choices.data, dy.data, gradient);
+                }
+                match &paired {
+                    Some(paired) => paired.gradient(x.data, channels, (dy.data, choices.data), dw.data, lines),
+                    None if width > 0 => to_weight.plan(entries).run(x.data, gradient, dw.data, workspace)?,
+                    None => {}
                 }
                 match &to_input {
                     Some(parts) => parts.plan(entries).run(gradient, weight, dx.data, workspace),

@@ -5,6 +5,7 @@ mod adaptive_pool;
 mod batch_norm;
 mod blocks;
 pub(super) mod conv;
+mod conv_pairs;
 mod conv_pool;
 pub(super) mod conv_transpose;
 pub(super) mod dense;

@@ -274,8 +274,8 @@ impl Walk {
     /// The largest of each window of some planes, and which it is.
     #[inline(always)]
     pub(super) fn choose<T: Float>(&self, x: &[T], y: &mut [T], choices: &mut [Choice]) {
-        if self.is_pairs() {
-            return T::choose(Isa::detect(), Choose { windows: self.pairs(), source: x, out: y, choices });
+        if let Some(windows) = self.pairs() {
+            return T::choose(Isa::detect(), Choose { windows, source: x, out: y, choices });
         }
         let written = y.chunks_exact_mut(self.outputs()).zip(choices.chunks_exact_mut(self.outputs()));
         for (x, (y, choices)) in x.chunks_exact(self.inputs()).zip(written) {
@@ -297,8 +297,8 @@ impl Walk {
     /// Gives each window's gradient to the sample chosen, and zero to the others.
     #[inline(always)]
     pub(super) fn unchoose<T: Float>(&self, choices: &[Choice], dy: &[T], dx: &mut [T]) {
-        if self.is_pairs() {
-            let call = Unchoose { windows: self.pairs(), gradient: dy, choices, out: dx };
+        if let Some(windows) = self.pairs() {
+            let call = Unchoose { windows, gradient: dy, choices, out: dx };
             return T::unchoose(Isa::detect(), call);
         }
         let given = choices.chunks_exact(self.outputs()).zip(dy.chunks_exact(self.outputs()));
@@ -316,9 +316,11 @@ impl Walk {
         }
     }
 
-    fn pairs(&self) -> PairWindows {
+    /// The windows, where they [are pairs](Self::is_pairs).
+    pub(super) fn pairs(&self) -> Option<PairWindows> {
         let [_, height, width] = self.axes;
-        PairWindows { plane: height.input * width.input, pitch: width.input, count: [height.output, width.output] }
+        let (plane, pitch, count) = (height.input * width.input, width.input, [height.output, width.output]);
+        self.is_pairs().then_some(PairWindows { plane, pitch, count })
     }
 }
 
