@@ -279,6 +279,16 @@ impl<'a, T> ViewMut<'a, T> {
         ViewMut { data: &mut *self.data, at }
     }
 
+    /// The box of these extents that begins at `start`.
+    pub(crate) fn part(&mut self, start: &[usize], shape: &[usize]) -> ViewMut<'_, T> {
+        let whole = self.at.shape().iter();
+        assert!(start.iter().zip(shape).zip(whole).all(|((s, n), whole)| s + n <= *whole), "a box within the array");
+        let mut at = self.at;
+        at.offset = at.element(start);
+        at.shape[..shape.len()].copy_from_slice(shape);
+        ViewMut { data: &mut *self.data, at }
+    }
+
     /// An array that lies as `at`, which is dense, says; its length must be the shape's.
     pub(crate) fn laid(name: &'static str, data: &'a mut [T], at: Strided) -> Result<Self> {
         if data.len() != at.elements() {

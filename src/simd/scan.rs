@@ -54,6 +54,22 @@ pub(crate) struct Levels<R> {
     pub(crate) finite: bool,
 }
 
+impl<R: Element<Real = R> + PartialOrd> Levels<R> {
+    /// Those of no samples.
+    pub(crate) fn none() -> Self {
+        Self { loudest: R::default(), quietest: <R as Scalar>::from_f64(f64::INFINITY), finite: true }
+    }
+
+    /// Those of other samples too.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            loudest: if other.loudest > self.loudest { other.loudest } else { self.loudest },
+            quietest: if other.quietest < self.quietest { other.quietest } else { self.quietest },
+            finite: self.finite && other.finite,
+        }
+    }
+}
+
 /// Samples that are looked at together.
 const LANES: usize = 16;
 /// Vectors of them, the loudest of which stands for them all.

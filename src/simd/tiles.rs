@@ -37,6 +37,17 @@ impl<'a> Workers<'a> {
     ) {
         let tiles = TiledMut::new(out, tile);
         let total = tiles.len();
+        let count = self.count.min(total);
+        self.each(total, |index, scratch| {
+            // SAFETY: every index is handed out once, so no box is taken twice.
+            let mut tile = unsafe { tiles.tile(index) };
+            tile.next = (index + count < total).then(|| tiles.place(index + count).0);
+            work(tile, scratch);
+        });
+    }
+
+    /// Calls `work` once for every index below `total`.
+    fn each(&mut self, total: usize, work: impl Fn(usize, &mut [Line]) + Sync) {
         let next = AtomicUsize::new(0);
         let count = self.count.min(total);
         let drain = |scratch: &mut [Line]| {
@@ -45,10 +56,7 @@ impl<'a> Workers<'a> {
                 if index >= total {
                     return fence();
                 }
-                // SAFETY: the counter hands every index out once, so no box is taken twice.
-                let mut tile = unsafe { tiles.tile(index) };
-                tile.next = (index + count < total).then(|| tiles.place(index + count).0);
-                work(tile, scratch);
+                work(index, scratch);
             }
         };
         #[cfg(feature = "parallel")]
@@ -150,7 +158,14 @@ pub(crate) struct TileMut<'a, T> {
     lifetime: PhantomData<&'a mut T>,
 }
 
-impl<T: Copy> TileMut<'_, T> {
+impl<'a, T: Copy> TileMut<'a, T> {
+    /// Both rows of a box of two.
+    pub(crate) fn pair(self) -> [&'a mut [T]; 2] {
+        assert!(self.axes == 2 && self.shape[0] == 2 && self.strides[1] == 1, "two contiguous rows");
+        // SAFETY: both rows lie in this box, which nobody else reads or writes, and no element in both of them.
+        [0, 1].map(|i| unsafe { std::slice::from_raw_parts_mut(self.at(&[i, 0], self.shape[1]), self.shape[1]) })
+    }
+
     /// Where the box begins in its array.
     pub(crate) fn start(&self) -> &[usize] {
         &self.start[..self.axes]
@@ -329,7 +344,7 @@ impl<T: Copy> TileMut<'_, T> {
 /// Contiguous rows at equal distances, which nobody else reads or writes.
 pub(crate) struct Plane<'a, T> {
     data: *mut T,
-    pitch: isize,
+    pub(super) pitch: isize,
     pub(super) rows: usize,
     pub(super) width: usize,
     lifetime: PhantomData<&'a mut T>,
@@ -380,6 +395,14 @@ impl<'a, T> Planes<'a, T> {
             first: Plane { data, pitch: width as isize, rows: all / width, width, lifetime },
             ..self
         })
+    }
+
+    /// Both of two.
+    pub(crate) fn pair(self) -> [Plane<'a, T>; 2] {
+        assert_eq!(self.count, 2, "a pair of planes");
+        let Self { first: Plane { data, pitch, rows, width, .. }, step, .. } = self;
+        let second = data.wrapping_offset(step);
+        [data, second].map(|data| Plane { data, pitch, rows, width, lifetime: PhantomData })
     }
 
     /// Rows and width of each.

@@ -1,11 +1,21 @@
 //! Fourier transforms of blocks of any rank, made for convolution: their frequencies are in no particular order.
+//!
+//! Along the first axis a block is cut into slabs. Between the columns of that axis, forth and back, each slab is
+//! transformed along its own axes, multiplied and transformed back while it is near. Strips of columns and slabs are what
+//! the threads of a [`Crew`] share.
+
+mod shares;
 
 use std::ops::Range;
 
 use crate::element::{Element, Scalar, sealed};
 use crate::problem::MAX_RANK;
-use crate::simd::fourier::{Columns, Ends, Levels, MOST_LANES, Planes, Products, ROOM, Rows, What};
-use crate::simd::{Isa, Line};
+use crate::simd::fourier::{Columns, Ends, Levels, MOST_LANES, Products, ROOM, Rows};
+use crate::simd::{Caches, Isa, Line, Workers};
+
+pub(crate) use crate::simd::fourier::{Planes, What};
+pub(crate) use shares::Crew;
+use shares::{cut, strips};
 
 /// What a block holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +35,9 @@ pub(crate) struct Layout {
     extents: [usize; MAX_RANK],
     /// Numbers from one index of an axis to the next, in a plane.
     pitches: [usize; MAX_RANK],
+    parted: bool,
+    /// Numbers of a slab in a plane, without and with the room for registers beyond its last row.
+    slab: [usize; 2],
     /// Numbers that the axes take of a plane.
     used: usize,
 }
@@ -41,17 +54,36 @@ impl Layout {
                 ));
             }
         }
-        let mut this = Self { samples, rank, extents: [1; MAX_RANK], pitches: [1; MAX_RANK], used: 0 };
+        let mut this = Self {
+            samples,
+            rank,
+            extents: [1; MAX_RANK],
+            pitches: [1; MAX_RANK],
+            parted: false,
+            slab: [0; 2],
+            used: 0,
+        };
         this.extents[..rank].copy_from_slice(extents);
         let line = Line::BYTES / bytes;
         let too_large = || "its transform is larger than any memory".to_string();
         let mut used = this.row();
+        // Slabs of single short rows would each want room for more registers.
+        this.parted = extents[0] > 1 && (rank > 2 || rank == 2 && used.is_multiple_of(ROOM));
         for a in (0..rank - 1).rev() {
+            if a == 0 && this.parted {
+                let rows = extents[1..rank - 1].iter().product::<usize>();
+                let room = if (rows * this.row()).is_multiple_of(ROOM) { 0 } else { ROOM };
+                this.slab = [used, used + room];
+                used += room;
+            }
             // An odd number of cache lines, so that the column does not fall into a few sets of the cache.
             this.pitches[a] = if (used / line).is_multiple_of(2) { used + line } else { used };
             used += this.pitches[a].checked_mul(extents[a] - 1).filter(|&n| n <= LARGEST).ok_or_else(too_large)?;
         }
         this.used = used;
+        if !this.parted {
+            this.slab = [used; 2];
+        }
         if used > LARGEST {
             return Err(too_large());
         }
@@ -114,10 +146,43 @@ impl Layout {
         index
     }
 
-    /// The rows of a block, each in both planes: the numbers that are no gaps.
-    pub(crate) fn rows<'a, R>(&self, starts: &'a [usize], block: &'a [R]) -> impl Iterator<Item = [&'a [R]; 2]> {
-        let (n, plane) = (self.row(), self.plane());
-        starts.iter().map(move |&start| [&block[start..][..n], &block[plane + start..][..n]])
+    /// Whether a block is cut into slabs along the first axis.
+    pub(crate) fn parted(&self) -> bool {
+        self.parted
+    }
+
+    /// The slabs of a block.
+    fn slabs(&self) -> usize {
+        if self.parted { self.extents[0] } else { 1 }
+    }
+
+    /// What a block is filled and read by: bands of so many slabs, or of so many numbers of a single row, or the whole
+    /// as one.
+    pub(crate) fn band<R>(&self) -> usize {
+        match (self.parted, self.rank) {
+            (true, _) => (Caches::detect().first / 4 / size_of::<R>() / self.pitches[0]).clamp(1, self.extents[0]),
+            (_, 1) => ROW.min(self.row()),
+            _ => 1,
+        }
+    }
+
+    /// Calls `work` for all bands of a block, each by what it has of the slabs or of the row.
+    pub(crate) fn bands<R: Element>(
+        &self,
+        block: &mut [R],
+        crew: Crew<'_, '_>,
+        work: impl Fn(Range<usize>, Planes<'_, R>) + Sync,
+    ) {
+        let [count, each] = match (self.parted, self.rank) {
+            (true, _) => [self.extents[0], self.pitches[0]],
+            (_, 1) => [self.row(), 1],
+            _ => [1, self.plane()],
+        };
+        let band = self.band::<R>();
+        cut(block, [count * each, band * each], crew, |start, planes| {
+            let first = start / each;
+            work(first..(first + band).min(count), planes);
+        });
     }
 
     /// Where the rows of a plane begin.
@@ -138,6 +203,8 @@ pub(crate) struct Transform<R> {
     levels: Vec<Levels<R>>,
     ends: Ends<R>,
     starts: Vec<usize>,
+    /// Of a long single row, the first levels in several depths, for threads to share it in pieces.
+    heads: Vec<Levels<R>>,
 }
 
 impl<R> std::fmt::Debug for Transform<R> {
@@ -163,7 +230,11 @@ impl<R: Element<Real = R> + sealed::Real> Transform<R> {
             turns = rest;
         }
         let (ends, starts) = (Ends::new(isa, &turns, number), layout.starts());
-        Ok(Self { isa, layout, levels, ends, starts })
+        let heads = match levels.as_slice() {
+            [row] if layout.row() >= LONG => PIECES.into_iter().filter_map(|n| row.first(row.blocks(n))).collect(),
+            _ => Vec::new(),
+        };
+        Ok(Self { isa, layout, levels, ends, starts, heads })
     }
 
     pub(crate) fn isa(&self) -> Isa {
@@ -181,52 +252,111 @@ impl<R: Element<Real = R> + sealed::Real> Transform<R> {
         1.0 / (self.layout.extents[..last].iter().product::<usize>() as f64 * self.layout.row() as f64)
     }
 
-    pub(crate) fn forward(&self, block: &mut [R]) {
-        self.all_columns(block, false);
-        self.rows(block, What::Forward);
+    /// All rows, or the part of one, of a band that has `count` of the slabs or numbers.
+    pub(crate) fn numbers<'a>(&'a self, count: usize, planes: [&'a [R]; 2]) -> impl Iterator<Item = &'a [R]> {
+        let (layout, starts) = (&self.layout, &self.starts);
+        let (starts, n) = match layout.rank {
+            1 => (&starts[..1], count),
+            _ => (&starts[..starts.len() / layout.slabs() * count], layout.row()),
+        };
+        planes.into_iter().flat_map(move |plane| starts.iter().map(move |&start| &plane[start..][..n]))
     }
 
-    pub(crate) fn inverse(&self, block: &mut [R]) {
-        self.rows(block, What::Inverse);
-        self.all_columns(block, true);
+    /// The halves of a spectrum, as a product wants them.
+    pub(crate) fn factor<'a>(&self, spectrum: &'a [R]) -> What<'a, R> {
+        What::Product(spectrum.split_at(self.layout.plane()).into())
     }
 
-    /// The inverse transform of the product of a block's transform and a spectrum: as [`forward`](Self::forward),
-    /// [`multiply`](Self::multiply) and [`inverse`](Self::inverse) in place, with fewer ways to memory and back.
-    pub(crate) fn convolve(&self, block: &mut [R], spectrum: &[R]) {
-        self.all_columns(block, false);
-        self.rows(block, What::Product(spectrum.split_at(self.layout.plane()).into()));
-        self.all_columns(block, true);
-    }
-
-    fn all_columns(&self, block: &mut [R], back: bool) {
-        let axes = self.layout.rank - 1;
-        for a in 0..axes {
-            self.columns(if back { axes - 1 - a } else { a }, block, back);
+    /// Transforms a block, or back, or there, times a factor, and back in place with fewer ways to memory.
+    pub(crate) fn apply(&self, block: &mut [R], what: What<'_, R>, crew: Crew<'_, '_>) {
+        let layout = &self.layout;
+        let mut crew = crew.filter(|workers| workers.count() > 1);
+        if let (Some(workers), false) = (crew.as_deref_mut(), self.heads.is_empty()) {
+            return self.pieces(block, what, workers);
+        }
+        if !layout.parted {
+            return self.sections(planes(block), 0, what);
+        }
+        let first_axis = |block: &mut [R], back: bool, crew: Crew<'_, '_>| {
+            let shape = [layout.extents[0], layout.slab[1], layout.pitches[0]];
+            let levels = &self.levels[0];
+            strips(block, shape, crew, |planes| R::columns(self.isa, Columns { planes, levels, back }));
+        };
+        if !matches!(what, What::Inverse) {
+            first_axis(block, false, crew.as_deref_mut());
+        }
+        let (pitch, rows) = (layout.pitches[0], self.starts.len() / layout.extents[0]);
+        // Rows are cut into bands by who transforms them.
+        let band = if rows == 1 && crew.is_none() { layout.extents[0] } else { layout.band::<R>() };
+        cut(block, [layout.extents[0] * pitch, band * pitch], crew.as_deref_mut(), |start, mut planes| {
+            let (what, slabs) = (what.from(start), planes.re.len() / pitch);
+            if rows == 1 {
+                return self.rows(planes, &self.starts[..slabs], what);
+            }
+            for slab in (0..slabs).map(|slab| slab * pitch) {
+                self.sections(planes.from(slab), 1, what.from(slab));
+            }
+        });
+        if !matches!(what, What::Forward) {
+            first_axis(block, true, crew);
         }
     }
 
-    fn rows(&self, block: &mut [R], what: What<'_, R>) {
-        let levels = &self.levels[self.layout.rank - 1];
-        let (planes, room) = (planes(block), self.layout.used);
-        R::rows(self.isa, Rows { planes, levels, ends: &self.ends, starts: &self.starts, room, what });
+    /// A long row in pieces, each of which is transformed by one thread once the first levels have cut them.
+    fn pieces(&self, block: &mut [R], what: What<'_, R>, workers: &mut Workers<'_>) {
+        let enough = |head: &&Levels<R>| head.rows() >= 2 * workers.count();
+        let Some(head) = self.heads.iter().find(enough).or(self.heads.last()) else { return };
+        let (n, count) = (self.layout.row(), head.rows());
+        let piece = n / count;
+        let columns = |block: &mut [R], back: bool, workers: &mut Workers<'_>| {
+            strips(block, [count, piece, piece], Some(workers), |planes| {
+                R::columns(self.isa, Columns { planes, levels: head, back });
+            });
+        };
+        if !matches!(what, What::Inverse) {
+            columns(block, false, workers);
+        }
+        let (levels, ends) = (&self.levels[0], &self.ends);
+        cut(block, [n, piece], Some(&mut *workers), |start, planes| {
+            let (piece, what) = ([start / piece, count], what.from(start));
+            R::rows(self.isa, Rows { planes, levels, ends, starts: &[0], room: 0, piece, what });
+        });
+        if !matches!(what, What::Forward) {
+            columns(block, true, workers);
+        }
     }
 
-    fn columns(&self, axis: usize, block: &mut [R], back: bool) {
+    /// A slab or block along its axes from the `first` on: columns, then rows.
+    fn sections(&self, mut planes: Planes<'_, R>, first: usize, what: What<'_, R>) {
+        let (layout, last) = (&self.layout, self.layout.rank - 1);
+        let starts = &self.starts[..layout.extents[first..last].iter().product()];
+        if !matches!(what, What::Inverse) {
+            (first..last).for_each(|axis| self.columns(axis, first, &mut planes, starts, false));
+        }
+        self.rows(planes.from(0), starts, what);
+        if !matches!(what, What::Forward) {
+            (first..last).rev().for_each(|axis| self.columns(axis, first, &mut planes, starts, true));
+        }
+    }
+
+    fn rows(&self, planes: Planes<'_, R>, starts: &[usize], what: What<'_, R>) {
+        let levels = &self.levels[self.layout.rank - 1];
+        let room = self.layout.slab[0];
+        R::rows(self.isa, Rows { planes, levels, ends: &self.ends, starts, room, piece: [0, 1], what });
+    }
+
+    fn columns(&self, axis: usize, first: usize, planes: &mut Planes<'_, R>, starts: &[usize], back: bool) {
         let layout = &self.layout;
-        if layout.extents[axis] == 1 {
+        let (rows, levels) = (layout.extents[axis], &self.levels[axis]);
+        if rows == 1 {
             return;
         }
         // Gaps are columns too, of anything.
         let inner = (axis + 1..layout.rank - 1).map(|a| (layout.extents[a] - 1) * layout.pitches[a]).sum::<usize>();
-        let width = inner + layout.row();
-        let outer = layout.extents[..axis].iter().product::<usize>();
-        let rows = self.starts.len() / outer;
-        for &start in self.starts.iter().step_by(rows) {
-            let mut whole = planes(block);
-            let planes = whole.from(start);
-            let (levels, pitch) = (&self.levels[axis], layout.pitches[axis]);
-            R::columns(self.isa, Columns { planes, levels, width, pitch, back });
+        let shape = [rows, inner + layout.row(), layout.pitches[axis]];
+        let outer = layout.extents[first..axis].iter().product::<usize>();
+        for &start in starts.iter().step_by(starts.len() / outer) {
+            R::columns(self.isa, Columns { planes: planes.from(start).rows(shape), levels, back });
         }
     }
 
@@ -255,10 +385,18 @@ pub(crate) struct Product {
     pub(crate) add: bool,
 }
 
-fn planes<R>(block: &mut [R]) -> Planes<'_, R> {
+/// Both planes of a block.
+pub(crate) fn planes<R>(block: &mut [R]) -> Planes<'_, R> {
     let (re, im) = block.split_at_mut(block.len() / 2);
     Planes { re, im }
 }
+
+/// Numbers of a row from which on threads may share it, and the pieces they cut it into.
+const LONG: usize = 1 << 14;
+const PIECES: [usize; 3] = [4, 16, 64];
+
+/// Numbers of a row that a band of it has.
+const ROW: usize = 1 << 16;
 
 /// Transforms larger than this are refused: no machine holds them.
 const LARGEST: usize = 1 << 36;
@@ -351,15 +489,16 @@ mod tests {
         let mut second =
             fill(&mut |i| sparse.iter().find(|(place, _)| *place == i).map_or([0.0; 2], |(_, value)| *value));
         let mut fused = first.clone();
-        transform.forward(&mut first);
-        transform.forward(&mut second);
-        transform.convolve(&mut fused, &second);
+        for block in [&mut first, &mut second] {
+            transform.apply(block, What::Forward, None);
+        }
+        transform.apply(&mut fused, transform.factor(&second), None);
         let mut sum = vec![<R as Scalar>::from_f64(f64::NAN); layout.block()];
         for add in [false, true] {
             let how = Product { conjugate: false, add };
             transform.multiply(0..layout.plane(), &mut sum, [&first, &second], how);
         }
-        transform.inverse(&mut sum);
+        transform.apply(&mut sum, What::Inverse, None);
         let mut to = vec![0; extents.len()];
         for _ in 0..count {
             let mut expected = [0.0; 2];

@@ -1,12 +1,14 @@
 //! Samples to their places in the blocks of transforms.
 
+use std::ops::Range;
+
 use super::geometry::Axis;
 use super::outliers::is_outlier;
 use crate::algo::gather::{Source, Span};
 use crate::element::Element;
 use crate::problem::{Boundary, MAX_RANK};
 use crate::simd::Isa;
-use crate::transform::{Layout, Samples};
+use crate::transform::{Layout, Planes, Samples};
 
 /// Rows that are copied at a time.
 const ROWS: usize = 8;
@@ -21,11 +23,6 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// Whether every one of so many samples of a tile is written.
-    fn fills(&self, size: usize) -> bool {
-        self.at == 0 && self.span.pitch == 1 && self.span.count == size
-    }
-
     /// The part that lies within so many samples of the source.
     fn inside(&self, extent: usize) -> Self {
         let (low, high) = self.span.inside(extent);
@@ -44,50 +41,86 @@ impl Window {
     }
 }
 
-/// Copies the samples of a channel that the windows tell, one window an axis, to a block. The tile's other samples are
-/// zero.
-pub(super) fn gather<T: Element>(
-    source: &Source<'_, T>,
+/// A block to be filled with the samples of a channel that windows tell, one window an axis. Its other samples are zero.
+pub(super) struct Fill<'a, T> {
+    source: Source<'a, T>,
     channel: (usize, usize),
-    windows: &[Window],
-    layout: &Layout,
-    block: &mut [T::Real],
-) {
-    let (last, extents) = (windows.len() - 1, &source.view.shape()[2..]);
-    let mut inside = [Window::default(); MAX_RANK];
-    inside[..=last].copy_from_slice(windows);
-    let windows = &mut inside[..=last];
-    if matches!(source.boundary, Boundary::Zero) {
-        windows.iter_mut().zip(extents).for_each(|(window, &extent)| *window = window.inside(extent));
-    }
-    if !windows.iter().zip(layout.extents()).all(|(window, &n)| window.fills(n)) {
-        block.fill(Default::default());
-    }
-    if windows.iter().any(|window| window.span.count == 0) {
-        return;
-    }
-    // Rows that lie within the data are copied as they are.
-    let whole = windows.iter().zip(extents).all(|(w, &extent)| w.span.inside(extent) == (0, w.span.count));
-    let rows = whole && windows[last].span.pitch == 1 && source.view.at.strides()[2..].iter().all(|&s| s >= 0);
-    let mut spans = [Span::default(); MAX_RANK];
-    let mut to = 0;
-    for a in 0..last {
-        let (window, pitch) = (windows[a], layout.pitch(a));
-        spans[a] = Span { pitch: window.span.pitch * pitch, ..window.span };
-        to += window.at * pitch;
-    }
-    for (part, (first, n, place)) in layout.stretches().into_iter().enumerate() {
-        let (span, at) = windows[last].within(first, n);
-        if span.count == 0 {
-            continue;
+    windows: [Window; MAX_RANK],
+    layout: &'a Layout,
+    /// Whether rows that lie within the data are copied as they are.
+    rows: bool,
+    /// Whether all windows have samples.
+    any: bool,
+}
+
+impl<'a, T: Element> Fill<'a, T> {
+    pub(super) fn new(source: Source<'a, T>, channel: (usize, usize), windows: &[Window], layout: &'a Layout) -> Self {
+        let (last, extents) = (windows.len() - 1, &source.view.shape()[2..]);
+        let mut inside = [Window::default(); MAX_RANK];
+        inside[..=last].copy_from_slice(windows);
+        let windows = &mut inside[..=last];
+        if matches!(source.boundary, Boundary::Zero) {
+            windows.iter_mut().zip(extents).for_each(|(window, &extent)| *window = window.inside(extent));
         }
-        spans[last] = span;
-        let (spans, destination) = (&spans[..=last], &mut block[place + to + at..]);
-        match (layout.samples(), part) {
-            (Samples::Real, _) if rows => copy_rows(source, channel, spans, bytemuck::cast_slice_mut(destination)),
-            (Samples::Complex, 1) => source.gather(channel, spans, destination, |v| v.parts().1),
-            _ => source.gather(channel, spans, destination, |v| v.parts().0),
+        let any = windows.iter().all(|window| window.span.count > 0);
+        let whole = windows.iter().zip(extents).all(|(w, &extent)| w.span.inside(extent) == (0, w.span.count));
+        let rows = whole && windows[last].span.pitch == 1 && source.view.at.strides()[2..].iter().all(|&s| s >= 0);
+        Self { source, channel, windows: inside, layout, rows, any }
+    }
+
+    /// Fills one [band](Layout::bands) of the block. Whether it has other samples than zeros.
+    pub(super) fn band(&self, band: &Range<usize>, planes: Planes<'_, T::Real>) -> bool {
+        let (layout, extents) = (self.layout, self.layout.extents());
+        let last = extents.len() - 1;
+        let first = if layout.parted() { band.clone() } else { 0..extents[0] };
+        let (mut spans, mut to, mut fills) = (self.spans(first), 0, true);
+        let (mut any, mut filled) = (self.any, [true; 2]);
+        for a in 0..last {
+            let n = if a == 0 && layout.parted() { band.len() } else { extents[a] };
+            let (span, at) = spans[a];
+            fills &= at == 0 && span.pitch == 1 && span.count == n;
+            any &= span.count > 0;
+            spans[a].0.pitch *= layout.pitch(a);
+            to += at * layout.pitch(a);
         }
+        let mut spans = spans.map(|(span, _)| span);
+        for (part, plane) in [planes.re, planes.im].into_iter().enumerate() {
+            let (first, n, _) = layout.stretches()[part];
+            let (first, n) = if last == 0 { (first + band.start, band.len()) } else { (first, n) };
+            let (span, at) = self.windows[last].within(first, n);
+            if !(fills && at == 0 && span.pitch == 1 && span.count == n) {
+                plane.fill(Default::default());
+            }
+            filled[part] = any && span.count > 0;
+            if !filled[part] {
+                continue;
+            }
+            spans[last] = span;
+            let (source, channel, spans, to) = (&self.source, self.channel, &spans[..=last], &mut plane[to + at..]);
+            match (layout.samples(), part) {
+                (Samples::Real, _) if self.rows => copy_rows(source, channel, spans, bytemuck::cast_slice_mut(to)),
+                (Samples::Complex, 1) => source.gather(channel, spans, to, |v| v.parts().1),
+                _ => source.gather(channel, spans, to, |v| v.parts().0),
+            }
+        }
+        filled != [false; 2]
+    }
+
+    /// Asks for what the band behind this one begins with.
+    pub(super) fn ahead(&self, band: &Range<usize>) {
+        let (extents, last) = (self.layout.extents(), self.layout.extents().len() - 1);
+        if self.rows && self.layout.parted() {
+            let few = (ROWS / extents[1..last].iter().product::<usize>()).clamp(1, band.len());
+            let next = self.spans(band.end..(band.end + few).min(extents[0])).map(|(span, _)| span);
+            self.source.prefetch(self.channel, &next[..=last]);
+        }
+    }
+
+    /// The samples of all axes, those of the first that fall on these places of the block, and where among them they begin.
+    fn spans(&self, first: Range<usize>) -> [(Span, usize); MAX_RANK] {
+        let mut spans = self.windows.map(|window| (window.span, window.at));
+        spans[0] = self.windows[0].within(first.start, first.len());
+        spans
     }
 }
 
@@ -116,34 +149,35 @@ fn copy_rows<T: Element>(source: &Source<'_, T>, channel: (usize, usize), spans:
     }
 }
 
-/// Writes one row of a kernel's taps to the row of a block that begins at `row`: backwards from its beginning, and so
-/// behind its end. `value` tells a tap's real or imaginary part.
+/// Writes one row of a kernel's taps to a row of a block, or to what of it lies in these `columns` of both planes:
+/// backwards from its beginning, and so behind its end. `value` tells a tap's real or imaginary part.
 pub(super) fn backwards<T: Element>(
     axis: &Axis,
     taps: &[T],
     layout: &Layout,
-    row: usize,
-    block: &mut [T::Real],
+    columns: Range<usize>,
+    planes: Planes<'_, T::Real>,
     value: impl Fn(T, bool) -> T::Real + Copy,
 ) {
     let (step, rising) = (axis.dilation, axis.offset(0) == 0);
     let (&zero, rest) = if rising { taps.split_first() } else { taps.split_last() }.expect("kernels have taps");
     let first = axis.size - rest.len() * step;
-    for (part, (begin, n, place)) in layout.stretches().into_iter().enumerate() {
+    for (part, row) in [planes.re, planes.im].into_iter().enumerate() {
+        let begin = layout.stretches()[part].0 + columns.start;
         let imaginary = part == 1 && layout.samples() == Samples::Complex;
         if begin == 0 {
-            block[row + place] = value(zero, imaginary);
+            row[0] = value(zero, imaginary);
         }
         // The taps `low..high` in the order of their columns, which are `first`, `first + step`, …
         let index = |column: usize| column.saturating_sub(first).div_ceil(step).min(rest.len());
-        let (low, high) = (index(begin), index(begin + n));
+        let (low, high) = (index(begin), index(begin + columns.len()));
         if low == high {
             continue;
         }
         // What has wrapped around has changed its sign.
         let real = layout.samples() == Samples::Real;
         let put = |(y, &w): (&mut T::Real, &T)| *y = if real { -value(w, imaginary) } else { value(w, imaginary) };
-        let row = &mut block[row + place + first + low * step - begin..];
+        let row = &mut row[first + low * step - begin..];
         match (rising, step) {
             (true, 1) => row.iter_mut().zip(rest[rest.len() - high..rest.len() - low].iter().rev()).for_each(put),
             (true, _) => {

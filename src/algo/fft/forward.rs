@@ -1,16 +1,16 @@
 //! Forward passes and input gradients.
 
-use super::blocks::{self, Each, Window};
 use super::geometry::Geometry;
-use super::outliers::{exponent, power, threshold};
-use super::{DEFINITION, take};
+use super::item::Item;
+use super::outliers::{FAR, exponent, power};
+use super::{DEFINITION, blocks, take};
 use crate::algo::gather::Source;
 use crate::algo::{Call, Execute, Needs, Second};
 use crate::element::{Element, Scalar, sealed};
-use crate::problem::{MAX_RANK, Problem};
+use crate::problem::{MAX_RANK, Pass, Problem};
 use crate::reference::Terms;
-use crate::simd::{self, Isa, Line, TileMut, Workers};
-use crate::transform::{Product, Samples, Transform};
+use crate::simd::{self, Caches, Isa, Line, Workers};
+use crate::transform::{Crew, Planes, Transform, What};
 use crate::view::{MAX_AXES, Strided, View, ViewMut, advance};
 
 /// Tiles that one item of work transforms, at the most: each kernel's spectrum is read once for them all.
@@ -19,14 +19,11 @@ const TILES: usize = 8;
 /// Bytes of spectra that an item holds beyond one tile.
 const HELD: usize = 1 << 20;
 
-/// Frequencies that are multiplied at a time, so that the kernel's stay near.
-const FREQUENCIES: usize = 512;
+/// Bytes of a block from which on threads may share the passes over it.
+const SHARED: usize = 512 << 10;
 
-/// Rows that are asked for before they are written.
-const AHEAD: usize = 4;
-
-/// Samples further from 1 than this power of two are scaled.
-const FAR: i32 = 16;
+/// Blocks below which they do, if blocks are larger than the second cache.
+const FEW: usize = 4;
 
 /// How the work is divided.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +37,8 @@ pub(super) struct Division {
     pub(super) channels: usize,
     /// Outliers that are remembered in an item.
     pub(super) outliers: usize,
+    /// Whether the threads share the passes over a tile, and not the tiles.
+    shared: bool,
 }
 
 impl Division {
@@ -74,7 +73,9 @@ impl Division {
             }
         }
         let outliers = (geometry.samples() / 16).clamp(4, 4096) * sources.min(64);
-        Self { batch, tiles, count, channels, outliers }
+        let few = items == 1 || items < FEW && bytes > Caches::detect().second;
+        let shared = geometry.channels() == (1, 1) && few && bytes >= SHARED;
+        Self { batch, tiles, count, channels, outliers, shared }
     }
 
     /// `element` bytes an element, `part` a part of it.
@@ -87,12 +88,13 @@ impl Division {
             .saturating_add(lines(geometry.kernels().saturating_mul(geometry.taps()), element))
             .saturating_add(lines(spectra, part));
         let sums = self.count.saturating_mul(geometry.block());
-        let worker = lines(sums.saturating_mul(sources), part)
+        let item = lines(sums.saturating_mul(sources), part)
             .saturating_add(if geometry.channels() == (1, 1) { 0 } else { lines(sums, part) })
             .saturating_add(lines(self.outliers, element))
             .saturating_add(lines(self.outliers, 8))
             .saturating_add(lines(self.count, 8));
-        Needs { packed, shared: 0, worker: worker.max(DEFINITION) }
+        let [shared, worker] = if self.shared { [item, 0] } else { [0, item] };
+        Needs { packed, shared, worker: worker.max(DEFINITION) }
     }
 }
 
@@ -101,40 +103,18 @@ pub(super) struct Forward<R> {
     problem: Problem,
     /// How the plain kernel lies among the packed ones.
     kernel: Strided,
-    geometry: Geometry,
-    transform: Transform<R>,
+    pub(super) geometry: Geometry,
+    pub(super) transform: Transform<R>,
 }
 
 /// A kernel made ready.
 #[derive(Clone, Copy)]
-struct Packed<'a, T, R> {
+pub(super) struct Packed<'a, T, R> {
     /// The power of two by which each result channel's spectra are too small.
-    exponents: &'a [R],
-    plain: &'a [T],
-    spectra: &'a [R],
+    pub(super) exponents: &'a [R],
+    pub(super) plain: &'a [T],
+    pub(super) spectra: &'a [R],
 }
-
-/// What becomes of one tile.
-#[derive(Clone, Copy)]
-struct Tile {
-    n: usize,
-    /// The first result, and how many, on each axis.
-    start: [usize; MAX_RANK],
-    counts: [usize; MAX_RANK],
-}
-
-/// What the samples of a tile went through.
-#[derive(Clone, Copy, PartialEq)]
-#[repr(i32)]
-enum State {
-    Plain,
-    /// All that went through the transform is zero.
-    Silent,
-    /// Too much is not finite.
-    Hopeless,
-}
-
-const STATES: [State; 3] = [State::Plain, State::Silent, State::Hopeless];
 
 impl<R: Element<Real = R> + sealed::Real> Forward<R> {
     /// The geometry has been checked by the estimate.
@@ -159,6 +139,59 @@ impl<R: Element<Real = R> + sealed::Real> Forward<R> {
             plain: &simd::elements(plain)[..elements],
             spectra: &simd::elements(spectra)[..g.kernels() * g.block()],
         }
+    }
+
+    /// The spectrum of kernel `index`.
+    fn transform_kernel<T: Element<Real = R>>(
+        &self,
+        index: usize,
+        plain: &[T],
+        exponents: &[R],
+        block: &mut [R],
+        mut crew: Crew<'_, '_>,
+    ) {
+        let (g, transform) = (&self.geometry, &self.transform);
+        let (taps, shape, last) = (g.taps(), g.kernel_shape(), g.rank - 1);
+        let channel = match g.pass {
+            Pass::InputGradient => index / g.group_in / g.group_out * g.group_in + index % g.group_in,
+            _ => index / g.channels().1,
+        };
+        let [f1, f2] = power::<R>(-(exponents[channel].to_f64().0 as i32));
+        let scale = <R as Scalar>::from_f64(transform.scale());
+        // Taps go backwards from the beginning, and so behind the end.
+        let wrapped = |a: usize, i: usize| match g.axes[a].offset(i) {
+            0 => 0,
+            e => g.axes[a].size - e,
+        };
+        let plain = &plain[index * taps..][..taps];
+        g.layout.bands(block, crew.as_deref_mut(), |band, mut planes| {
+            planes.re.fill(Default::default());
+            planes.im.fill(Default::default());
+            // What of the axes from the `first` on lies in a slab, or in all of the block.
+            let write = |first: usize, taps: &[T], planes: &mut Planes<'_, R>| {
+                let columns = if last == 0 { band.clone() } else { 0..g.layout.row() };
+                let mut at = [0; MAX_RANK];
+                for taps in taps.chunks_exact(shape[last]) {
+                    let row = (first..last).map(|a| wrapped(a, at[a]) * g.layout.pitch(a)).sum();
+                    advance(&mut at[first..last], &shape[first..last]);
+                    let (axis, planes) = (&g.axes[last], planes.from(row));
+                    blocks::backwards(axis, taps, &g.layout, columns.clone(), planes, |w, imaginary| {
+                        let (re, im) = if g.conjugate { w.conj() } else { w }.parts();
+                        (if imaginary { im } else { re }) * f1 * f2 * scale
+                    });
+                }
+            };
+            if !g.layout.parted() {
+                return write(0, plain, &mut planes);
+            }
+            let taps = taps / shape[0];
+            for (i, place) in band.clone().enumerate() {
+                if let Some(tap) = g.axes[0].tap(place) {
+                    write(1, &plain[tap * taps..][..taps], &mut planes.from(i * g.layout.pitch(0)));
+                }
+            }
+        });
+        transform.apply(block, What::Forward, crew);
     }
 
     /// Binary exponents of the result channels' kernels that are far from 1, others 0.
@@ -191,37 +224,16 @@ impl<T: Element> Execute<T> for Forward<T::Real> {
         kernel.copy_to(plain);
         self.exponents(plain, exponents);
         let (plain, exponents) = (&*plain, &*exponents);
+        if g.kernels() < FEW && g.block() * size_of::<T::Real>() >= SHARED {
+            for (index, block) in spectra.chunks_exact_mut(g.block()).enumerate() {
+                self.transform_kernel(index, plain, exponents, block, Some(&mut *workers));
+            }
+            return;
+        }
         let out = ViewMut { data: spectra, at: Strided::dense(&[g.kernels(), g.block()], Default::default()) };
-        let scale = <T::Real as Scalar>::from_f64(self.transform.scale());
-        let sources = g.channels().1;
         workers.tiles(out, &[1, g.block()], |mut tile, _| {
             let index = tile.start()[0];
-            let block = tile.row(&[0, 0], g.block());
-            block.fill(Default::default());
-            let channel = match g.pass {
-                crate::problem::Pass::InputGradient => {
-                    index / g.group_in / g.group_out * g.group_in + index % g.group_in
-                }
-                _ => index / sources,
-            };
-            let [f1, f2] = power::<T::Real>(-(exponents[channel].to_f64().0 as i32));
-            let shape = g.kernel_shape();
-            let last = g.rank - 1;
-            // Taps go backwards from the beginning, and so behind the end.
-            let wrapped = |a: usize, i: usize| match g.axes[a].offset(i) {
-                0 => 0,
-                e => g.axes[a].size - e,
-            };
-            let mut at = [0; MAX_RANK];
-            for taps in plain[index * taps..][..taps].chunks_exact(shape[last]) {
-                let row = (0..last).map(|a| wrapped(a, at[a]) * g.layout.pitch(a)).sum();
-                advance(&mut at[..last], &shape[..last]);
-                blocks::backwards(&g.axes[last], taps, &g.layout, row, block, |w, imaginary| {
-                    let (re, im) = if g.conjugate { w.conj() } else { w }.parts();
-                    (if imaginary { im } else { re }) * f1 * f2 * scale
-                });
-            }
-            self.transform.forward(block);
+            self.transform_kernel(index, plain, exponents, tile.row(&[0, 0], g.block()), None);
         });
     }
 
@@ -237,293 +249,10 @@ impl<T: Element> Execute<T> for Forward<T::Real> {
             tile[2 + a] = axis.tile.saturating_mul(d.tiles[a]);
         }
         debug_assert!(matches!(call.second, Second::Packed(_)));
-        call.workers.tiles(call.out, &tile[..2 + g.rank], |out, scratch| {
-            Item { forward: self, division: &d, packed, terms: &terms, source }.work(out, scratch);
-        });
-    }
-}
-
-/// What the work on one box of the result looks at.
-struct Item<'a, T: Element> {
-    forward: &'a Forward<T::Real>,
-    division: &'a Division,
-    packed: Packed<'a, T, T::Real>,
-    terms: &'a Terms<'a, T>,
-    source: Source<'a, T>,
-}
-
-impl<T: Element> Item<'_, T> {
-    fn work(&self, mut out: TileMut<'_, T>, mut scratch: &mut [Line]) {
-        let (g, d) = (&self.forward.geometry, self.division);
-        let (sources, block) = (g.channels().1, g.block());
-        let spectra: &mut [T::Real] = take(&mut scratch, d.count * sources * block);
-        // One channel by one kernel is transformed in place.
-        let alone = g.channels() == (1, 1);
-        let sums: &mut [T::Real] = take(&mut scratch, if alone { 0 } else { d.count * block });
-        let values: &mut [T] = take(&mut scratch, d.outliers);
-        let places: &mut [u64] = take(&mut scratch, d.outliers);
-        let states: &mut [[i32; 2]] = take(&mut scratch, d.count);
-        let (count, first) = (self.tiles(&out), out.start()[1]);
-        let plain = |[state, _]: [i32; 2]| STATES[state as usize] == State::Plain;
-        let mut found = 0;
-        for p in 0..count {
-            let spectra = &mut spectra[p * sources * block..][..sources * block];
-            self.gather(&out, p, spectra);
-            found += self.clean(p, spectra, &mut states[p], &mut values[found..], &mut places[found..]);
-            if plain(states[p]) && alone {
-                let kernel = g.kernel(first, 0) * block;
-                self.forward.transform.convolve(spectra, &self.packed.spectra[kernel..][..block]);
-            } else if plain(states[p]) {
-                spectra.chunks_exact_mut(block).for_each(|block| self.forward.transform.forward(block));
-            }
+        let item = Item { forward: self, division: &d, packed, terms: &terms, source };
+        if d.shared {
+            return item.share(call.out, &tile[..2 + g.rank], call.shared, call.workers);
         }
-        for r in 0..out.shape()[1] {
-            if !alone {
-                self.multiply(first + r, &spectra[..count * sources * block], &mut sums[..count * block]);
-            }
-            let sums = if alone { &mut *spectra } else { &mut *sums };
-            for p in 0..count {
-                let sum = &mut sums[p * block..][..block];
-                if plain(states[p]) && !alone {
-                    self.forward.transform.inverse(sum);
-                }
-                let outliers = values[..found].iter().zip(&places[..found]);
-                let here = outliers.filter(|(_, place)| **place as usize / (sources * block) == p);
-                self.write(&mut out, r, p, states[p], sum, here);
-            }
-        }
-    }
-
-    /// Tiles in the box `out`.
-    fn tiles(&self, out: &TileMut<'_, T>) -> usize {
-        let g = &self.forward.geometry;
-        let axes = g.axes().iter().zip(&out.shape()[2..]);
-        out.shape()[0] * axes.map(|(axis, &n)| n.div_ceil(axis.tile)).product::<usize>()
-    }
-
-    /// The tile numbered `index` in the box `out`.
-    fn tile(&self, out: &TileMut<'_, T>, index: usize) -> Tile {
-        let g = &self.forward.geometry;
-        let mut tile = Tile { n: 0, start: [0; MAX_RANK], counts: [1; MAX_RANK] };
-        let mut rest = index;
-        for (a, axis) in g.axes().iter().enumerate().rev() {
-            let extent = out.shape()[2 + a];
-            let number = extent.div_ceil(axis.tile);
-            tile.start[a] = rest % number * axis.tile;
-            tile.counts[a] = axis.tile.min(extent - tile.start[a]);
-            rest /= number;
-        }
-        tile.n = rest;
-        tile
-    }
-
-    /// Copies the windows of one tile, all its source channels, to blocks.
-    fn gather(&self, out: &TileMut<'_, T>, number: usize, blocks: &mut [T::Real]) {
-        let g = &self.forward.geometry;
-        let (results, sources) = g.channels();
-        let group = out.start()[1] / results;
-        let tile = self.tile(out, number);
-        let mut windows = [Window::default(); MAX_RANK];
-        for (a, axis) in g.axes().iter().enumerate() {
-            windows[a] = axis.window(out.start()[2 + a] + tile.start[a], tile.counts[a]);
-        }
-        for (c, block) in blocks.chunks_exact_mut(g.block()).enumerate() {
-            let channel = (out.start()[0] + tile.n, group * sources + c);
-            blocks::gather(&self.source, channel, &windows[..g.rank], &g.layout, block);
-        }
-    }
-
-    /// Takes outliers out of a tile and scales what is far from 1. Tells how many outliers there are.
-    fn clean(
-        &self,
-        number: usize,
-        blocks: &mut [T::Real],
-        state: &mut [i32; 2],
-        values: &mut [T],
-        places: &mut [u64],
-    ) -> usize {
-        let (g, transform) = (&self.forward.geometry, &self.forward.transform);
-        let levels = |blocks: &[T::Real]| {
-            let blocks = blocks.chunks_exact(g.block());
-            simd::levels(transform.isa(), blocks.flat_map(|block| g.layout.rows(transform.starts(), block).flatten()))
-        };
-        let before = levels(blocks);
-        let (mut found, mut hopeless) = (0, false);
-        if let Some(mut limit) = threshold(&before) {
-            let samples = Each { layout: &g.layout, starts: transform.starts() };
-            let room = values.len();
-            let infinity = <T::Real as Scalar>::from_f64(f64::INFINITY);
-            // Where many are loud, loud is what they are: only the loudest of them are taken out.
-            while limit < infinity && samples.loud::<T>(blocks, limit).take(room + 1).count() > room.min(self.cap()) {
-                limit = limit * <T::Real as Scalar>::from_f64(1024.0);
-            }
-            for at in samples.loud::<T>(blocks, limit).take(room + 1) {
-                hopeless = found == room;
-                if !hopeless {
-                    (values[found], places[found]) = (samples.read(blocks, at), at as u64);
-                    found += 1;
-                }
-            }
-            if hopeless {
-                *state = [State::Hopeless as i32, 0];
-                return 0;
-            }
-            for place in &mut places[..found] {
-                samples.clear::<T>(blocks, *place as usize);
-                *place += (number * blocks.len()) as u64;
-            }
-        }
-        let after = if found > 0 { levels(blocks) } else { before };
-        let exponent = exponent(after.loudest);
-        let silent = after.loudest == <T::Real as Default>::default();
-        let exponent = if exponent.abs() > FAR && !silent { exponent } else { 0 };
-        *state = [if silent { State::Silent } else { State::Plain } as i32, exponent];
-        if exponent != 0 {
-            let [f1, f2] = power::<T::Real>(-exponent);
-            blocks.iter_mut().for_each(|x| *x = *x * f1 * f2);
-        }
-        found
-    }
-
-    /// Loud samples of a tile, beyond which summing them apart would cost more than the transforms.
-    fn cap(&self) -> usize {
-        let g = &self.forward.geometry;
-        // A product costs some forty times what a sample of a tile does.
-        (g.samples() / 4 / g.taps()).max(16)
-    }
-
-    /// Sums up the products of spectra over the source channels of one result channel.
-    fn multiply(&self, channel: usize, spectra: &[T::Real], sums: &mut [T::Real]) {
-        let (g, transform) = (&self.forward.geometry, &self.forward.transform);
-        let (sources, block, plane) = (g.channels().1, g.block(), g.layout.plane());
-        for start in (0..plane).step_by(FREQUENCIES) {
-            let range = start..(start + FREQUENCIES).min(plane);
-            for c in 0..sources {
-                let kernel = &self.packed.spectra[g.kernel(channel, c) * block..][..block];
-                for (p, sum) in sums.chunks_exact_mut(block).take(spectra.len() / sources / block).enumerate() {
-                    let spectrum = &spectra[(p * sources + c) * block..][..block];
-                    let how = Product { add: c > 0, conjugate: false };
-                    transform.multiply(range.clone(), sum, [spectrum, kernel], how);
-                }
-            }
-        }
-    }
-
-    /// Writes one tile of channel `r` of the box from the sums.
-    fn write<'b>(
-        &self,
-        out: &mut TileMut<'_, T>,
-        r: usize,
-        number: usize,
-        [state, exponent]: [i32; 2],
-        sum: &mut [T::Real],
-        outliers: impl Iterator<Item = (&'b T, &'b u64)>,
-    ) {
-        let g = &self.forward.geometry;
-        let tile = self.tile(out, number);
-        let channel = out.start()[1] + r;
-        let mut scale = exponent + self.packed.exponents[channel].to_f64().0 as i32;
-        let mut outliers = outliers.peekable();
-        let silent = STATES[state as usize] == State::Silent;
-        if silent {
-            sum.fill(Default::default());
-        } else if outliers.peek().is_some() {
-            let [f1, f2] = power::<T::Real>(scale);
-            sum.iter_mut().for_each(|x| *x = *x * f1 * f2);
-        }
-        if silent || outliers.peek().is_some() {
-            scale = 0;
-        }
-        for (&x, &place) in outliers {
-            let at = place as usize % (g.channels().1 * g.block());
-            self.add_outlier(sum, channel, at / g.block(), at % g.block(), x);
-        }
-        let shape = &tile.counts[..g.rank];
-        let last = g.rank - 1;
-        let mut index = [0; MAX_AXES];
-        let mut o = [0; MAX_RANK];
-        for _ in 0..shape[..last].iter().product() {
-            (index[0], index[1]) = (tile.n, r);
-            let mut row = 0;
-            for a in 0..g.rank {
-                index[2 + a] = tile.start[a] + o[a];
-                if a < last {
-                    row += o[a] * g.axes[a].every * g.layout.pitch(a);
-                }
-            }
-            let index = &mut index[..2 + g.rank];
-            if STATES[state as usize] == State::Hopeless {
-                let mut global = [0; MAX_AXES];
-                for a in 0..2 + g.rank {
-                    global[a] = index[a] + out.start()[a];
-                }
-                for _ in 0..shape[last] {
-                    out.write(index, &[self.terms.sum(&global[..2 + g.rank])]);
-                    global[1 + g.rank] += 1;
-                    index[1 + g.rank] += 1;
-                }
-            } else {
-                // Rows lie too far apart for the machine to see what comes next.
-                if last > 0 && o[last - 1] + AHEAD < shape[last - 1] {
-                    index[1 + last] += AHEAD;
-                    out.prefetch(index, shape[last]);
-                    index[1 + last] -= AHEAD;
-                }
-                self.write_row(out, index, shape[last], &sum[row..], scale);
-            }
-            advance(&mut o[..last], &shape[..last]);
-        }
-    }
-
-    /// Writes `count` results along the last axis from `index` on; their row of sums begins with `row`.
-    fn write_row(&self, out: &mut TileMut<'_, T>, index: &mut [usize], count: usize, row: &[T::Real], scale: i32) {
-        let g = &self.forward.geometry;
-        let (every, plane, half) = (g.axes[g.rank - 1].every, g.layout.plane(), g.layout.row());
-        let [f1, f2] = power::<T::Real>(scale);
-        let times = |re: T::Real, im: T::Real| T::from_parts(re * f1 * f2, im * f1 * f2);
-        if g.layout.samples() == Samples::Complex {
-            return out.write_with(index, count, |i| times(row[i * every], row[plane + i * every]));
-        }
-        let first = half.div_ceil(every).min(count);
-        let zero = <T::Real as Default>::default();
-        for (from, to, at) in [(0, first, 0), (first, count, plane + (first * every).saturating_sub(half))] {
-            if from == to {
-                continue;
-            }
-            let plane = &row[at..];
-            if every == 1 && scale == 0 {
-                // Real elements are their real parts.
-                out.write(index, bytemuck::cast_slice(&plane[..to - from]));
-            } else {
-                out.write_with(index, to - from, |i| times(plane[i * every], zero));
-            }
-            index[1 + g.rank] += to - from;
-        }
-    }
-
-    /// Adds the products of one sample, at `place` of its block, to the dense results.
-    fn add_outlier(&self, sum: &mut [T::Real], channel: usize, source: usize, place: usize, x: T) {
-        let g = &self.forward.geometry;
-        let taps = g.taps();
-        let shape = g.kernel_shape();
-        let index = g.layout.index(place);
-        let mut tap = [0; MAX_RANK];
-        for &w in &self.packed.plain[g.kernel(channel, source) * taps..][..taps] {
-            let (mut row, mut column) = (Some(0), 0);
-            for (a, axis) in g.axes().iter().enumerate() {
-                let q = index[a].checked_sub(axis.offset(tap[a])).filter(|&q| q <= (axis.tile - 1) * axis.every);
-                row = row.zip(q).map(|(row, q)| if a + 1 < g.rank { row + q * g.layout.pitch(a) } else { row });
-                column = q.unwrap_or(0);
-            }
-            if let Some(row) = row {
-                let place = g.layout.place(row, column);
-                let (re, im) = (if g.conjugate { w.conj() } else { w } * x).parts();
-                sum[place] += re;
-                if g.layout.samples() == Samples::Complex {
-                    sum[place + g.layout.plane()] += im;
-                }
-            }
-            advance(&mut tap[..g.rank], &shape[..g.rank]);
-        }
+        call.workers.tiles(call.out, &tile[..2 + g.rank], |out, scratch| item.work(out, scratch));
     }
 }

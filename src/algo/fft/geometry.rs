@@ -83,6 +83,13 @@ impl Axis {
         if self.backward { self.span - 1 - tap } else { tap }
     }
 
+    /// The kernel's element whose offset goes backwards to this place of a block.
+    pub(super) fn tap(&self, place: usize) -> Option<usize> {
+        let offset = (self.size - place) % self.size;
+        let i = Some(offset / self.dilation).filter(|i| i * self.dilation == offset && *i < self.kernel)?;
+        Some(if self.offset(i) == offset { i } else { self.kernel - 1 - i })
+    }
+
     /// What of the window of the tile that begins at result `start` its `results` see.
     pub(super) fn window(&self, start: usize, results: usize) -> Window {
         let from = self.base + (start * self.every) as isize;

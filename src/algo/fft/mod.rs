@@ -8,6 +8,7 @@ mod blocks;
 mod design;
 mod forward;
 mod geometry;
+mod item;
 mod outliers;
 mod weight;
 

@@ -8,6 +8,9 @@ use crate::simd::Levels;
 const LOUD_SINGLE: f64 = (1u64 << 18) as f64;
 const LOUD_DOUBLE: f64 = (1u64 << 40) as f64;
 
+/// Samples further from 1 than this power of two are scaled.
+pub(super) const FAR: i32 = 16;
+
 /// The magnitude from which on samples of a tile of these levels are outliers; `None` where there are none.
 pub(super) fn threshold<R: Element<Real = R> + sealed::Real>(levels: &Levels<R>) -> Option<R> {
     let limit = levels.quietest * <R as Scalar>::from_f64(loud::<R>());

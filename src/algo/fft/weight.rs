@@ -1,7 +1,7 @@
 //! Weight gradients: the correlation of two fields, its spectra summed over tiles and batch before one inverse
 //! transform.
 
-use super::blocks::{self, Window};
+use super::blocks::{Fill, Window};
 use super::geometry::Geometry;
 use super::{DEFINITION, take};
 use crate::algo::gather::{Source, Span};
@@ -10,7 +10,7 @@ use crate::element::{Element, Scalar, sealed};
 use crate::problem::{Boundary, MAX_RANK, Problem};
 use crate::reference::Terms;
 use crate::simd::{Isa, Line, TileMut, Workers};
-use crate::transform::{Product, Samples, Transform};
+use crate::transform::{Product, Samples, Transform, What};
 use crate::view::{MAX_AXES, Strided, View, ViewMut, advance};
 
 /// Bytes of the sums of one item of work.
@@ -177,12 +177,10 @@ impl<T: Element> Run<'_, T> {
         let transform = &self.weight.transform;
         for (t, tile) in tiles.enumerate() {
             for (c, block) in spectra.chunks_exact_mut(g.block()).enumerate() {
-                self.gather(tile, group * g.group_in + second + c, block, true);
-                transform.forward(block);
+                self.spectrum(tile, group * g.group_in + second + c, block, true);
             }
             for (o, sums) in sums.chunks_exact_mut(inputs * g.block()).enumerate() {
-                self.gather(tile, first + o, other, false);
-                transform.forward(other);
+                self.spectrum(tile, first + o, other, false);
                 for (sum, spectrum) in sums.chunks_exact_mut(g.block()).zip(spectra.chunks_exact(g.block())) {
                     let how = Product { conjugate: true, add: t > 0 };
                     transform.multiply(0..g.layout.plane(), sum, [spectrum, other], how);
@@ -191,8 +189,8 @@ impl<T: Element> Run<'_, T> {
         }
     }
 
-    /// Copies one channel's tile to a block: a window of the input, or what of the output gradient meets it.
-    fn gather(&self, tile: usize, channel: usize, block: &mut [T::Real], input: bool) {
+    /// The spectrum of one channel's tile: of a window of the input, or of what of the output gradient meets it.
+    fn spectrum(&self, tile: usize, channel: usize, block: &mut [T::Real], input: bool) {
         let g = &self.weight.geometry;
         let mut rest = tile;
         let mut windows = [Window::default(); MAX_RANK];
@@ -206,15 +204,20 @@ impl<T: Element> Run<'_, T> {
                 Window { span: Span { start: start as isize, step: 1, count, pitch: axis.every }, at: 0 }
             };
         }
-        let source = if input { &self.input } else { &self.gradient };
-        blocks::gather(source, (rest, channel), &windows[..g.rank], &g.layout, block);
+        let (source, transform) = (if input { self.input } else { self.gradient }, &self.weight.transform);
+        let fill = Fill::new(source, (rest, channel), &windows[..g.rank], &g.layout);
+        g.layout.bands(block, None, |band, planes| {
+            fill.band(&band, planes);
+            fill.ahead(&band);
+        });
+        transform.apply(block, What::Forward, None);
     }
 
     /// Transforms the sum of one pair of channels back and writes its taps.
     fn finish(&self, out: &mut TileMut<'_, T>, pair: [usize; 2], sum: &mut [T::Real]) {
         let g = &self.weight.geometry;
         let transform = &self.weight.transform;
-        transform.inverse(sum);
+        transform.apply(sum, What::Inverse, None);
         let scale = <T::Real as Scalar>::from_f64(transform.scale());
         let complex = g.layout.samples() == Samples::Complex;
         let shape = &g.kernel_shape()[..g.rank];

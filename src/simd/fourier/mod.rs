@@ -47,7 +47,7 @@ pub(super) use lanes::Arithmetic;
 use tables::GROUP;
 pub(crate) use tables::{Ends, Levels};
 
-use super::Isa;
+use super::{Isa, Plane};
 
 /// The most lanes that a register has; the last axis of a transform is a multiple of it.
 pub(crate) const MOST_LANES: usize = 16;
@@ -67,15 +67,18 @@ impl<R> Planes<'_, R> {
     pub(crate) fn from(&mut self, start: usize) -> Planes<'_, R> {
         Planes { re: &mut self.re[start..], im: &mut self.im[start..] }
     }
+
+    /// The first of so many rows and their distance, as the planes that columns have.
+    pub(crate) fn rows(&mut self, [rows, width, pitch]: [usize; 3]) -> [Plane<'_, R>; 2] {
+        [&mut *self.re, &mut *self.im].map(|plane| Plane::of(plane, pitch, rows, width))
+    }
 }
 
-/// Transforms the columns of a block: `levels.rows()` rows of `width` numbers, a multiple of the lanes.
+/// Transforms the columns of a block.
 pub struct Columns<'a, R> {
-    pub(crate) planes: Planes<'a, R>,
+    /// Real and imaginary parts: `levels.rows()` rows at one distance, of a multiple of the lanes.
+    pub(crate) planes: [Plane<'a, R>; 2],
     pub(crate) levels: &'a Levels<R>,
-    pub(crate) width: usize,
-    /// Numbers from one row to the next.
-    pub(crate) pitch: usize,
     /// Whether it is the inverse, times the number of rows.
     pub(crate) back: bool,
 }
@@ -88,8 +91,12 @@ pub struct Rows<'a, R> {
     pub(crate) ends: &'a Ends<R>,
     /// Where rows begin.
     pub(crate) starts: &'a [usize],
-    /// Where the [`ROOM`] for registers beyond the last row begins. It is part of the transformed rows.
+    /// Where the [`ROOM`] for registers beyond the last row begins. It is part of the transformed rows, unless each of
+    /// them is a multiple of four registers.
     pub(crate) room: usize,
+    /// The number of a piece, and how many pieces there are: the rows are those pieces of longer rows, which the first
+    /// levels have cut already.
+    pub(crate) piece: [usize; 2],
     pub(crate) what: What<'a, R>,
 }
 
@@ -101,6 +108,16 @@ pub(crate) enum What<'a, R> {
     Inverse,
     /// Transformed, multiplied number by number by two such planes, and transformed back, a piece at a time.
     Product([&'a [R]; 2]),
+}
+
+impl<'a, R> What<'a, R> {
+    /// The same of numbers from `start` on.
+    pub(crate) fn from(self, start: usize) -> Self {
+        match self {
+            Self::Product(factor) => Self::Product(factor.map(|plane| &plane[start..])),
+            what => what,
+        }
+    }
 }
 
 /// Adds up products number by number: `sum += first · second`, of `second` the conjugate if asked for.
@@ -147,21 +164,34 @@ transforms!(f64, F64, 2);
 impl<R> Columns<'_, R> {
     /// Everything that the loops take on trust.
     fn check(&self, lanes: usize) {
-        let Self { width, pitch, .. } = *self;
-        let rows = self.levels.rows();
+        let [rows, width, pitch] = self.shape();
+        assert!(
+            self.planes.iter().all(|p| (p.rows, p.width, p.pitch) == (rows, width, pitch as isize)),
+            "planes alike"
+        );
         assert!(width > 0 && width.is_multiple_of(lanes) && width <= pitch, "columns are whole registers");
-        let end = (rows - 1) * pitch + width;
-        assert!(end <= self.planes.re.len() && end <= self.planes.im.len(), "the planes hold all rows");
+    }
+
+    /// Rows, width, and numbers from one row to the next.
+    fn shape(&self) -> [usize; 3] {
+        [self.levels.rows(), self.planes[0].width, self.planes[0].pitch as usize]
     }
 }
 
 impl<R> Rows<'_, R> {
     /// Everything that the loops take on trust.
     fn check(&self, lanes: usize) {
-        let registers = self.levels.rows();
-        assert!(self.ends.fits(lanes, registers), "the ends are those of the levels");
+        let [number, count] = self.piece;
+        assert!(self.ends.fits(lanes, self.levels.rows()), "the ends are those of the levels");
+        assert!(number < count && self.levels.cut(count).is_some(), "a piece that levels cut");
+        let registers = self.levels.rows() / count;
+        assert!(count == 1 || registers.is_multiple_of(GROUP), "pieces are whole groups");
         let last = self.starts.iter().max().map_or(0, |start| start + registers * lanes);
-        let end = last.max(self.room + GROUP * lanes);
+        let end = if (self.starts.len() * registers).is_multiple_of(GROUP) {
+            last
+        } else {
+            last.max(self.room + GROUP * lanes)
+        };
         assert!(end <= self.planes.re.len() && end <= self.planes.im.len(), "the planes hold all rows and the room");
         if let What::Product(factor) = self.what {
             assert!(factor.iter().all(|plane| end <= plane.len()), "the factor has them too");
@@ -215,8 +245,8 @@ mod tests {
         let pitch = width + 3;
         let ([mut re, mut im], before) = planes::<R>(end, (rows - 1) * pitch + width);
         for back in [false, true] {
-            let planes = Planes { re: &mut re, im: &mut im };
-            R::columns(isa, Columns { planes, levels: &levels, width, pitch, back });
+            let mut both = Planes { re: &mut re, im: &mut im };
+            R::columns(isa, Columns { planes: both.rows([rows, width, pitch]), levels: &levels, back });
         }
         returned(&[re, im], &before, rows, |i| i % pitch < width);
     }
@@ -231,7 +261,7 @@ mod tests {
         let ([mut re, mut im], before) = planes::<R>(end, room + MOST_LANES * R::lanes(isa));
         for what in [What::Forward, What::Inverse] {
             let planes = Planes { re: &mut re, im: &mut im };
-            R::rows(isa, Rows { planes, levels: &levels, ends: &ends, starts: &starts, room, what });
+            R::rows(isa, Rows { planes, levels: &levels, ends: &ends, starts: &starts, room, piece: [0, 1], what });
         }
         // The room holds anything.
         let cut = |mut plane: Vec<R>| {

@@ -7,9 +7,6 @@ use super::{Columns, Products, Rows, What};
 use crate::simd::Caches;
 use crate::simd::memory::prefetch_line;
 
-/// Bytes of both planes that stay in the nearest cache.
-const NEAR: usize = 32 << 10;
-
 /// Registers of a row that are transformed together where they come from far away.
 const WIDE: usize = 8;
 
@@ -39,6 +36,8 @@ impl<R> At<R> {
 /// The rows that a walk goes over.
 struct Walk<'a, R> {
     levels: &'a [Level<R>],
+    /// The number of the piece of longer rows that these are, and how many pieces those have.
+    piece: [usize; 2],
     rows: usize,
     /// Numbers from one row to the next.
     step: usize,
@@ -63,16 +62,21 @@ struct Finish<'a, R> {
 /// The call has been checked, and the machine has `V`'s instruction set.
 #[inline(always)]
 pub(super) unsafe fn columns<V: Arithmetic>(call: Columns<'_, V::Lane>) {
-    let at = At { re: call.planes.re.as_mut_ptr(), im: call.planes.im.as_mut_ptr() };
-    let (rows, registers) = (call.levels.rows(), call.width / V::LANES);
+    let [rows, width, pitch] = call.shape();
+    let registers = width / V::LANES;
+    let [re, im] = &call.planes;
+    // SAFETY: there is a row.
+    let at = unsafe { At { re: re.row(0), im: im.row(0) } };
     // What comes from beyond the second cache comes in longer pieces.
-    let far = 2 * rows * call.pitch * size_of::<V::Lane>() > Caches::detect().second / 2;
-    let width = if far { WIDE } else { (NEAR / 2 / size_of::<V>() / rows).clamp(if rows > 512 { 4 } else { 1 }, 4) };
+    let caches = Caches::detect();
+    let far = 2 * rows * pitch * size_of::<V::Lane>() > caches.second / 2;
+    let near = (caches.first / 2 / size_of::<V>() / rows).clamp(if rows > 512 { 4 } else { 1 }, 4);
+    let most = if far { WIDE } else { near };
     let mut done = 0;
     while done < registers {
-        let width = width.min(registers - done);
+        let width = most.min(registers - done);
         let levels = &call.levels.levels;
-        let walk = Walk { levels, rows, step: call.pitch, width, ends: None, factor: None };
+        let walk = Walk { levels, piece: [0, 1], rows, step: pitch, width, ends: None, factor: None };
         // SAFETY: `check` has seen that all columns of all rows lie within the planes.
         unsafe {
             let at = at.add(done * V::LANES);
@@ -91,20 +95,22 @@ pub(super) unsafe fn columns<V: Arithmetic>(call: Columns<'_, V::Lane>) {
 #[inline(always)]
 pub(super) unsafe fn rows<V: Arithmetic>(call: Rows<'_, V::Lane>) {
     let at = At { re: call.planes.re.as_mut_ptr(), im: call.planes.im.as_mut_ptr() };
-    let (rows, levels, ends, room) = (call.levels.rows(), &call.levels.levels, call.ends, call.room);
+    let [_, pieces] = call.piece;
+    let (rows, ends, room) = (call.levels.rows() / pieces, call.ends, call.room);
+    let Some(levels) = call.levels.cut(pieces).map(|cut| &call.levels.levels[cut..]) else { return };
     // The last level is one of four where a row is a number of groups.
     let (levels, last) = match levels.split_last() {
         Some((last, before)) if rows.is_multiple_of(GROUP) => (before, Some(last)),
-        _ => (&levels[..], None),
+        _ => (levels, None),
     };
     let factor = match call.what {
         What::Product(factor) => Some(factor.map(<[V::Lane]>::as_ptr)),
         _ => None,
     };
     let ends = Some(Finish { last, ends, room });
-    let walk = Walk { levels, rows, step: V::LANES, width: 1, ends, factor };
+    let walk = Walk { levels, piece: call.piece, rows, step: V::LANES, width: 1, ends, factor };
     // Short rows many at a time, in whole groups.
-    let many = NEAR / if factor.is_some() { 8 } else { 2 } / size_of::<V>() / rows;
+    let many = Caches::detect().first / if factor.is_some() { 8 } else { 2 } / size_of::<V>() / rows;
     let many = if last.is_some() { many.max(1) } else { many.next_multiple_of(GROUP).max(GROUP) };
     for starts in call.starts.chunks(many) {
         // SAFETY: `check` has seen that all rows and the room behind them lie within the planes, and those of the factor,
@@ -132,7 +138,7 @@ unsafe fn reduce<V: Arithmetic, const FORWARD: bool, const BACK: bool>(
 ) {
     // Groups that reach over the ends of rows want them whole.
     let whole = walk.ends.as_ref().is_some_and(|finish| finish.last.is_none());
-    let near = if walk.factor.is_some() { NEAR / 2 } else { NEAR };
+    let near = Caches::detect().first / if walk.factor.is_some() { 2 } else { 1 };
     let most = if whole { walk.rows } else { near / 2 / size_of::<V>() / walk.width };
     let (mut far, mut leaf) = (0, walk.rows);
     while far < walk.levels.len() && leaf > most {
@@ -240,6 +246,11 @@ unsafe fn block<V: Arithmetic, const BACK: bool>(
     // SAFETY: the block lies within the rows; the level has turns for each of its blocks.
     unsafe {
         let at = at.add(number * span * walk.step);
+        // Of longer rows the pieces before have blocks too.
+        let number = match walk.piece {
+            [0, _] => number,
+            [piece, pieces] => number + piece * (level.turns.len() / (level.radix - 1) / 2 / pieces),
+        };
         let turns = level.turns.as_ptr().add(number * (level.radix - 1) * 2);
         match level.radix {
             2 => butterflies::<V, 2, BACK>(walk, turns, span, at, starts),
@@ -313,9 +324,11 @@ unsafe fn finish<V: Arithmetic, const BACK: bool>(
         return unsafe { across::<V, BACK>(walk.rows, ends, *room, at, starts) };
     };
     for group in first / GROUP..(first + count) / GROUP {
-        // SAFETY: the group's registers lie within the rows, and the level and the ends have turns for each group.
+        // SAFETY: the group's registers lie within the rows, and the level and the ends have turns for each group of all
+        // pieces.
         unsafe {
             let at = at.add(group * GROUP * V::LANES);
+            let group = group + walk.piece[0] * (walk.rows / GROUP);
             let level = last.turns.as_ptr().add(group * 2 * (GROUP - 1));
             let turns = ends.turns.as_ptr();
             if ends.twists.is_empty() {

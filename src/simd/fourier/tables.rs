@@ -90,6 +90,39 @@ impl<R> Levels<R> {
     pub(crate) fn rows(&self) -> usize {
         self.rows
     }
+
+    /// How many of the first levels cut the rows into so many blocks.
+    pub(crate) fn cut(&self, blocks: usize) -> Option<usize> {
+        let mut all = 1;
+        for (i, radix) in self.levels.iter().map(|level| level.radix).chain([1]).enumerate() {
+            if all == blocks {
+                return Some(i);
+            }
+            all *= radix;
+        }
+        None
+    }
+
+    /// The fewest blocks, but no less than so many, that the first levels cut the rows into, each of them a number of
+    /// groups; 1 where there are none.
+    pub(crate) fn blocks(&self, least: usize) -> usize {
+        let mut all = 1;
+        for level in &self.levels {
+            if all >= least {
+                break;
+            }
+            all *= level.radix;
+        }
+        if (self.rows / all).is_multiple_of(GROUP) { all } else { 1 }
+    }
+
+    /// The first levels, which cut the rows into so many blocks: those of columns of as many rows.
+    pub(crate) fn first(&self, blocks: usize) -> Option<Self>
+    where
+        R: Clone,
+    {
+        Some(Self { rows: blocks, levels: self.levels[..self.cut(blocks)?].to_vec() })
+    }
 }
 
 impl<R: Copy + super::super::Kernels> Ends<R> {
