@@ -15,12 +15,6 @@ pub(super) struct Edge<T> {
     pub(super) inside: [isize; 2],
 }
 
-/// Which of a block's registers may be masked: none, if rows are missing only; the first, the last, or all.
-const NONE: usize = 0;
-const FIRST: usize = 1;
-const LAST: usize = 2;
-const ANY: usize = 3;
-
 impl<T: Copy> Edge<T> {
     /// A column of any height; what lies outside adds nothing.
     ///
@@ -33,26 +27,22 @@ impl<T: Copy> Edge<T> {
         height: usize,
         sums: &mut [[V; N]; M],
     ) {
-        let (l, at, end) = ((V::LANES * STEP) as isize, self.at[1], self.inside[1]);
-        let before = at >= 0;
-        let behind = at + N as isize * l <= end;
+        let (l, at) = ((V::LANES * STEP) as isize, self.at[1]);
+        // The registers between the first and the last, which are masked in any case.
+        let whole = at + l >= 0 && at + (N as isize - 1) * l <= self.inside[1];
         // SAFETY: the caller's promise.
         unsafe {
-            match (before, behind) {
-                (true, true) => self.rows::<V, M, N, STEP, NONE>(weights, height, sums),
-                (false, true) if N > 1 && at + l >= 0 => self.rows::<V, M, N, STEP, FIRST>(weights, height, sums),
-                (true, false) if N > 1 && at + (N as isize - 1) * l <= end => {
-                    self.rows::<V, M, N, STEP, LAST>(weights, height, sums)
-                }
-                _ => self.rows::<V, M, N, STEP, ANY>(weights, height, sums),
+            match N < 3 || !whole {
+                true => self.rows::<V, M, N, STEP, false>(weights, height, sums),
+                false => self.rows::<V, M, N, STEP, true>(weights, height, sums),
             }
         }
     }
 
     /// # Safety
-    /// As [`column`](Self::column); registers that may not be masked are inside.
+    /// As [`column`](Self::column); registers between the first and the last are inside, if those are `WHOLE`.
     #[inline(always)]
-    unsafe fn rows<V: Vector<Lane = T>, const M: usize, const N: usize, const STEP: usize, const MASKED: usize>(
+    unsafe fn rows<V: Vector<Lane = T>, const M: usize, const N: usize, const STEP: usize, const WHOLE: bool>(
         &self,
         weights: *const T,
         height: usize,
@@ -71,7 +61,7 @@ impl<T: Copy> Edge<T> {
         let mut lanes = [[[0, V::LANES]; STEP]; N];
         for n in 0..N {
             for s in 0..STEP {
-                if MASKED == ANY || MASKED == FIRST && n == 0 || MASKED == LAST && n + 1 == N {
+                if !WHOLE || n == 0 || n + 1 == N {
                     lanes[n][s] = range(self.at[1] + (n * STEP + s) as isize * l);
                 }
             }
@@ -84,7 +74,7 @@ impl<T: Copy> Edge<T> {
                 for n in 0..N {
                     let load = |s: usize| {
                         let from = from.wrapping_add((n * STEP + s) * V::LANES);
-                        match MASKED == ANY || MASKED == FIRST && n == 0 || MASKED == LAST && n + 1 == N {
+                        match !WHOLE || n == 0 || n + 1 == N {
                             true => V::load_range(from, lanes[n][s][0], lanes[n][s][1]),
                             false => V::load(from),
                         }

@@ -230,7 +230,7 @@ unsafe fn each_block<V: Vector, const REGISTERS: usize, const STEP: usize>(call:
         while tail < width {
             let x = if tail + l <= width { tail } else { width.saturating_sub(l) };
             let count = l.min(width - x);
-            if rows >= 7 {
+            if STEP == 1 && rows >= 7 {
                 for y in (0..rows).step_by(7) {
                     block::<V, 7, 1, STEP>(call, [y.min(rows - 7), x], count, false);
                 }
@@ -250,7 +250,8 @@ unsafe fn each_block<V: Vector, const REGISTERS: usize, const STEP: usize>(call:
 /// As [`slide`]; there are such rows.
 #[inline(always)]
 unsafe fn strip<V: Vector, const REGISTERS: usize, const STEP: usize>(call: &Channel<'_, V::Lane>, y: usize) -> usize {
-    let (width, l, most) = (call.out.width, V::LANES, REGISTERS / 8);
+    // Every second sample takes two registers.
+    let (width, l, most) = (call.out.width, V::LANES, if STEP == 1 { REGISTERS / 8 } else { 2 });
     let mut x = 0;
     // SAFETY: every block lies within the plane.
     unsafe {
@@ -274,8 +275,8 @@ unsafe fn strip<V: Vector, const REGISTERS: usize, const STEP: usize>(call: &Cha
             let at = x.min(width - n * l);
             let stream = call.lead.is_some() && at == x;
             match n {
-                4 if REGISTERS == 32 => block::<V, 4, 4, STEP>(call, [y, at], 4 * l, stream),
-                3 if REGISTERS == 32 => block::<V, 4, 3, STEP>(call, [y, at], 3 * l, stream),
+                4 if REGISTERS == 32 && STEP == 1 => block::<V, 4, 4, STEP>(call, [y, at], 4 * l, stream),
+                3 if REGISTERS == 32 && STEP == 1 => block::<V, 4, 3, STEP>(call, [y, at], 3 * l, stream),
                 _ => block::<V, 4, 2, STEP>(call, [y, at], 2 * l, stream),
             }
             x = at + n * l;
@@ -296,7 +297,7 @@ unsafe fn line<V: Vector, const STEP: usize>(call: &Channel<'_, V::Lane>, y: usi
     unsafe {
         while x < width {
             let left = width - x;
-            if width >= 8 * l && left > l {
+            if STEP == 1 && width >= 8 * l && left > l {
                 block::<V, 1, 8, STEP>(call, [y, x.min(width - 8 * l)], 8 * l, false);
                 x += 8 * l;
             } else if width >= 2 * l && left > l {
