@@ -41,8 +41,10 @@ pub(super) trait Vector: Copy {
         // SAFETY: `LANES` is at most 16, and the array is read whole; the rest is the caller's promise.
         unsafe {
             let mut lanes = [std::mem::MaybeUninit::<Self::Lane>::zeroed(); 16];
-            for (i, lane) in lanes.iter_mut().enumerate().take(end).skip(first) {
-                lane.write(from.wrapping_add(i).read());
+            for i in 0..Self::LANES {
+                if first <= i && i < end {
+                    lanes[i].write(from.wrapping_add(i).read());
+                }
             }
             Self::load(lanes.as_ptr().cast())
         }

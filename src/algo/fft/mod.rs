@@ -10,6 +10,8 @@ mod forward;
 mod geometry;
 mod item;
 mod outliers;
+#[cfg(all(test, feature = "parallel"))]
+mod tests;
 mod weight;
 
 use std::sync::Arc;

@@ -8,7 +8,7 @@
 
 mod windows;
 
-use windows::{FEW, FOLDED, Lying, WIDE, Windows, each_column, fold, loads};
+use windows::{FEW, FOLDED, Lying, Windows, each_column, fold, loads};
 
 use super::cost::{Costs, Estimate, multiply_adds, running_sum_error};
 use super::direct::check_tile;
@@ -140,7 +140,7 @@ impl Slide {
             let sums = (made.terms as f64 * narrow * costs.slide_fma * multiply_adds::<T>())
                 .max(loads * made.step as f64 * costs.slide_load);
             let source = problem.axes.last().map_or(1, |a| if lowered.transposed { a.output } else { a.input });
-            let in_place = (lowered.boundary == Boundary::Zero || width >= WIDE) && made.reads_rows::<T>(phase, source);
+            let in_place = made.lies::<T>(phase, [source; 2], lowered.boundary == Boundary::Zero, width);
             let gathered =
                 if in_place { 0.0 } else { made.block.seconds_to_gather::<T>(costs, &made.unit, lowered.inner) };
             seconds += items * (filled * (registers * (sums + costs.slide_end) + gathered) + costs.slide_tile);

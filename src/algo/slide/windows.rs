@@ -171,13 +171,37 @@ impl Windows {
 impl Windows {
     /// Whether rows so far apart can be read where they are: the leaf steps over them itself, and the first cache holds
     /// those that a block of results meets.
-    pub(super) fn reads_rows<T: Element>(&self, phase: &Phase, pitch: usize) -> bool {
+    fn reads_rows<T: Element>(&self, phase: &Phase, pitch: usize) -> bool {
         let met = self.runs.iter().map(|run| run.taps.len()).max().unwrap_or(1) + 3;
         let bytes = pitch * T::DTYPE.size() * phase.len().checked_sub(2).map_or(1, |a| phase[a].step);
         // Places in a way that they begin at.
         let apart = (WAY >> bytes.trailing_zeros().min(WAY.trailing_zeros())).min(WAY / READ);
         let ways = Caches::detect().first / WAY;
         self.columns.len() <= FEW && phase[phase.len() - 1].step == self.step && met.div_ceil(apart) <= ways
+    }
+
+    /// Whether many results of rows of so many samples meet what lies outside them: in a block they meet nothing but
+    /// samples, and a line of it can be folded whole.
+    fn edges_prevail(&self, phase: &Phase, extent: usize) -> bool {
+        let last = &phase[phase.len() - 1];
+        let offsets = last.taps.iter().map(|tap| tap.offset);
+        let span = offsets.clone().max().zip(offsets.min()).map_or(0, |(high, low)| (high - low) as usize);
+        let inside = extent.saturating_sub(span).div_ceil(last.step);
+        // The rows of a plane are far less work to gather.
+        let [part, of] = if phase.len() > 1 { [3, 4] } else { [7, 8] };
+        of * inside < part * last.count
+    }
+
+    /// Whether rows of so many samples, a pitch apart, are worth being read where they are: around them are `zeros`, or
+    /// `wide` results of a row do not meet what else is there.
+    pub(super) fn lies<T: Element>(&self, phase: &Phase, row: [usize; 2], zeros: bool, wide: usize) -> bool {
+        let [extent, pitch] = row;
+        self.reads_rows::<T>(phase, pitch)
+            && match zeros {
+                // One register would be cut at both ends.
+                true => phase[phase.len() - 1].count > T::lanes(Isa::detect()) && !self.edges_prevail(phase, extent),
+                false => wide >= WIDE,
+            }
     }
 
     /// The source where it lies, and how its columns do, if it can be read there. `columns` has room for them.
@@ -191,7 +215,7 @@ impl Windows {
         let (shape, strides) = (&source.view.shape()[2..], source.view.at.strides());
         let (channel, outer) = (usize::try_from(strides[1]).ok()?, rank.saturating_sub(2));
         let pitch = usize::try_from(if rank > 1 { strides[rank] } else { 0 }).ok()?;
-        if strides[rank + 1] != 1 || !self.reads_rows::<T>(phase, pitch) {
+        if strides[rank + 1] != 1 {
             return None;
         }
         let (mut inside, mut low) = ([(0, 1); MAX_RANK], [0; MAX_RANK]);
@@ -206,20 +230,18 @@ impl Windows {
         }
         let mut served = inside;
         let (lanes, count, (first, behind)) = (T::lanes(Isa::detect()), phase[rank - 1].count, inside[rank - 1]);
-        if source.boundary == Boundary::Zero {
+        let zeros = source.boundary == Boundary::Zero;
+        if zeros {
             (outer..rank).for_each(|a| served[a] = (0, phase[a].count));
-            // One register is cut at both ends.
-            if count <= lanes {
-                return None;
-            }
         } else {
             // Whole registers, which the strips beside them begin and end with too.
             let first = if first == 0 { 0 } else { first.next_multiple_of(lanes) };
             let whole = behind.saturating_sub(first) / lanes * lanes;
-            served[rank - 1] = (first, if behind < count { first + whole } else { behind });
-            if whole < WIDE {
-                return None;
-            }
+            served[rank - 1] = (first, if behind < count { first + whole } else { behind.max(first) });
+        }
+        let wide = served[rank - 1].1 - served[rank - 1].0;
+        if !self.lies::<T>(phase, [shape[rank - 1], pitch], zeros, wide) {
+            return None;
         }
         let mut next = columns.iter_mut();
         for c in 0..self.inner {

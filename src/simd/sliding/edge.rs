@@ -28,19 +28,21 @@ impl<T: Copy> Edge<T> {
         sums: &mut [[V; N]; M],
     ) {
         let (l, at) = ((V::LANES * STEP) as isize, self.at[1]);
-        // The registers between the first and the last, which are masked in any case.
-        let whole = at + l >= 0 && at + (N as isize - 1) * l <= self.inside[1];
+        // Registers at each end that may be masked: with many in a row one at least, which are few.
+        let least = if N < 3 { 0 } else { l };
+        let whole = at + least >= 0 && at + N as isize * l - least <= self.inside[1];
         // SAFETY: the caller's promise.
         unsafe {
-            match N < 3 || !whole {
-                true => self.rows::<V, M, N, STEP, false>(weights, height, sums),
-                false => self.rows::<V, M, N, STEP, true>(weights, height, sums),
+            match whole {
+                true => self.rows::<V, M, N, STEP, true>(weights, height, sums),
+                false => self.rows::<V, M, N, STEP, false>(weights, height, sums),
             }
         }
     }
 
     /// # Safety
-    /// As [`column`](Self::column); registers between the first and the last are inside, if those are `WHOLE`.
+    /// As [`column`](Self::column); if they are `WHOLE`, all registers but the first and the last of three or more are
+    /// inside.
     #[inline(always)]
     unsafe fn rows<V: Vector<Lane = T>, const M: usize, const N: usize, const STEP: usize, const WHOLE: bool>(
         &self,
@@ -61,7 +63,7 @@ impl<T: Copy> Edge<T> {
         let mut lanes = [[[0, V::LANES]; STEP]; N];
         for n in 0..N {
             for s in 0..STEP {
-                if !WHOLE || n == 0 || n + 1 == N {
+                if !WHOLE || N > 2 && (n == 0 || n + 1 == N) {
                     lanes[n][s] = range(self.at[1] + (n * STEP + s) as isize * l);
                 }
             }
@@ -74,7 +76,7 @@ impl<T: Copy> Edge<T> {
                 for n in 0..N {
                     let load = |s: usize| {
                         let from = from.wrapping_add((n * STEP + s) * V::LANES);
-                        match !WHOLE || n == 0 || n + 1 == N {
+                        match !WHOLE || N > 2 && (n == 0 || n + 1 == N) {
                             true => V::load_range(from, lanes[n][s][0], lanes[n][s][1]),
                             false => V::load(from),
                         }
