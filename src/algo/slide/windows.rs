@@ -176,7 +176,8 @@ impl Windows {
         let bytes = pitch * T::DTYPE.size() * phase.len().checked_sub(2).map_or(1, |a| phase[a].step);
         // Places in a way that they begin at.
         let apart = (WAY >> bytes.trailing_zeros().min(WAY.trailing_zeros())).min(WAY / READ);
-        let ways = Caches::detect().first / WAY;
+        // A few that are lost come back from the second cache sooner than a block is gathered.
+        let ways = Caches::detect().first / WAY + 2;
         self.columns.len() <= FEW && phase[phase.len() - 1].step == self.step && met.div_ceil(apart) <= ways
     }
 

@@ -142,6 +142,9 @@ impl<T> Sliding<'_, T> {
     }
 }
 
+/// Bytes of rows from which on they are written past the caches wherever their lines begin.
+const WIDE: usize = 1024;
+
 /// All channels on a machine with `REGISTERS` registers.
 ///
 /// # Safety
@@ -155,6 +158,9 @@ unsafe fn slide<V: Vector, const REGISTERS: usize>(call: Sliding<'_, V::Lane>) {
         let last = [at[0] + ((height - 1) * call.steps[0]) as isize, at[1]];
         (low, high) = ([0, 1].map(|i| low[i].min(at[i])), [0, 1].map(|i| high[i].max(last[i])));
     }
+    // Of narrower rows, too many lines would be written past the caches in part, and then again.
+    let width = call.out.shape()[1];
+    let (wide, whole) = (width * size_of::<V::Lane>() >= WIDE, width.is_multiple_of(V::LANES));
     for channel in 0..call.out.count {
         // SAFETY: `check` has seen that every channel has its weights and its samples.
         unsafe {
@@ -170,7 +176,7 @@ unsafe fn slide<V: Vector, const REGISTERS: usize>(call: Sliding<'_, V::Lane>) {
                 high,
                 weights: call.weights.as_ptr().add(channel * taps),
                 out: call.out.plane(channel),
-                lead: if call.stream { call.out.plane(channel).lead::<V>() } else { None },
+                lead: call.out.plane(channel).lead::<V>().filter(|&lead| call.stream && (wide || lead == 0 && whole)),
                 ahead: call.ahead.as_ptr().cast::<u8>().wrapping_add(channel * rows.div_ceil(4) * four_rows),
                 four_rows,
             };
