@@ -72,6 +72,7 @@ mod planner {}
 mod training {}
 
 mod algo;
+mod aligned;
 #[cfg(feature = "audio")]
 pub mod audio;
 mod element;
@@ -92,6 +93,7 @@ pub mod text;
 mod transform;
 mod view;
 
+pub use aligned::aligned_zeros;
 pub use element::{DType, Element, Scalar};
 pub use error::{Error, Result};
 pub use filter::fir::{Fir, FirDesign};

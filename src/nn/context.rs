@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::{Deref, DerefMut};
 
 use super::{Float, Random};
+use crate::aligned::Aligned;
 use crate::error::Result;
 use crate::plan::{Plan, Planner, Recipe, Workspace};
 use crate::problem::Problem;
@@ -134,9 +135,7 @@ impl<T: Float> Context<T> {
         let largest = || self.pool.iter().enumerate().max_by_key(|(_, b)| b.data.len()).map(|(i, _)| i);
         let mut buffer = best.or_else(largest).map_or_else(Buffer::default, |i| self.pool.swap_remove(i));
         if buffer.data.len() < elements {
-            // What was there is of no use to anyone: it goes before the larger one comes.
-            buffer.data = Vec::new();
-            buffer.data = vec![T::ZERO; elements];
+            buffer.data.hold(elements);
         }
         buffer.length = elements;
         buffer
@@ -151,16 +150,16 @@ impl<T: Float> Context<T> {
 }
 
 /// An array that a [`Context`] lends: a slice, of the length asked for.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Buffer<T> {
     /// Longer than asked for, where it has served others: what is there is not touched.
-    data: Vec<T>,
+    data: Aligned<T>,
     length: usize,
 }
 
 impl<T> Default for Buffer<T> {
     fn default() -> Self {
-        Self { data: Vec::new(), length: 0 }
+        Self { data: Aligned::default(), length: 0 }
     }
 }
 

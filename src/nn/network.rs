@@ -6,6 +6,7 @@ use super::layer::{dense, volume};
 use super::sequential::Chain;
 use super::work::among_threads;
 use super::{Backward, Context, Each, Float, Item, Layer, Mode, Parameter, Visitor};
+use crate::aligned::Aligned;
 use crate::error::{Error, Result};
 
 /// A network of layers: it computes, learns, and is saved and loaded.
@@ -44,13 +45,13 @@ pub struct Network<T> {
 
 /// An array that keeps its memory from batch to batch.
 struct Held<T> {
-    data: Vec<T>,
+    data: Aligned<T>,
     shape: Vec<usize>,
 }
 
 impl<T: Float> Held<T> {
     fn new() -> Self {
-        Self { data: Vec::new(), shape: Vec::new() }
+        Self { data: Aligned::default(), shape: Vec::new() }
     }
 
     fn reshape(&mut self, shape: &[usize]) {
@@ -58,7 +59,7 @@ impl<T: Float> Held<T> {
             self.shape.clear();
             self.shape.extend_from_slice(shape);
         }
-        self.data.resize(volume(shape), T::ZERO);
+        self.data.hold(volume(shape));
     }
 
     fn view(&self) -> Result<ArrayViewD<'_, T>> {

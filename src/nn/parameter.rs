@@ -3,6 +3,7 @@
 use ndarray::ArrayD;
 
 use super::Float;
+use crate::aligned::aligned_zeros;
 use crate::error::Result;
 
 /// Weights, and the gradient that the last backward pass has left for them.
@@ -28,8 +29,11 @@ impl<T: Float> Parameter<T> {
     /// assert!(gain.trainable && gain.gradient.iter().all(|&g| g == 0.0));
     /// ```
     pub fn new(value: ArrayD<T>) -> Self {
-        let value = if value.is_standard_layout() { value } else { value.as_standard_layout().into_owned() };
-        Self { gradient: ArrayD::from_elem(value.raw_dim(), T::ZERO), value, trainable: true }
+        let plain = || ArrayD::from_elem(value.raw_dim(), T::ZERO);
+        let zeros = || aligned_zeros(value.raw_dim()).unwrap_or_else(|_| plain());
+        let mut aligned = zeros();
+        aligned.assign(&value);
+        Self { gradient: zeros(), value: aligned, trainable: true }
     }
 
     /// The weights as a slice, in the order of their axes.

@@ -12,6 +12,7 @@ use super::layer::volume;
 use super::sums::sum_of;
 use super::work::{GRAIN, among_threads, share, wide};
 use super::{Float, Network};
+use crate::aligned::Aligned;
 use crate::error::{Error, Result};
 
 /// How gradients are kept from being too large.
@@ -46,10 +47,10 @@ pub struct Optimizer<T> {
 }
 
 /// A parameter's arrays, one for each of the rule's names.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub(super) struct State<T> {
     pub(super) shape: Vec<usize>,
-    pub(super) arrays: Vec<Vec<T>>,
+    pub(super) arrays: Vec<Aligned<T>>,
 }
 
 impl<T: Float> Optimizer<T> {
@@ -126,7 +127,7 @@ impl<T: Float> Optimizer<T> {
             let decays = !matrices_only || parameter.value.ndim() >= 2;
             if !state.contains_key(path) {
                 let shape = parameter.value.shape().to_vec();
-                let arrays = rule.arrays().iter().map(|_| vec![T::ZERO; volume(&shape)]).collect();
+                let arrays = rule.arrays().iter().map(|_| Aligned::zeros(volume(&shape))).collect();
                 state.insert(path.to_owned(), State { shape, arrays });
             }
             let Some(state) = state.get_mut(path) else { return Ok(()) };

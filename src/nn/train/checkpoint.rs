@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Epoch, Metrics};
+use crate::aligned::Aligned;
 use crate::error::{Error, Result};
 use crate::nn::layer::volume;
 use crate::nn::optim::State;
@@ -182,7 +183,7 @@ fn optimizer_state<T: Float>(
             }
             let values = stored.values::<T>(path)?;
             debug_assert_eq!(values.len(), volume(&stored.shape), "the format's reader has checked the length");
-            arrays.push(values);
+            arrays.push(Aligned::from(&values[..]));
         }
         if arrays.len() == names.len() {
             state.insert(path.to_owned(), State { shape: parameter.value.shape().to_vec(), arrays });

@@ -7,6 +7,7 @@ use ndarray::{ArrayD, ArrayViewMutD, Axis, IxDyn};
 
 use super::checkpoint::Progress;
 use super::{Batch, Callback, Epoch, Flow, Metrics, Outline};
+use crate::aligned::Aligned;
 use crate::error::{Error, Result};
 use crate::nn::data::{Dataset, Targets};
 use crate::nn::layer::{dense, volume};
@@ -55,7 +56,7 @@ pub struct Trainer<'a, T> {
     callbacks: Vec<Box<dyn Callback<T> + 'a>>,
     progress: Progress,
     best: Option<Tensors>,
-    gradient: Vec<T>,
+    gradient: Aligned<T>,
     targets: Targets<T>,
 }
 
@@ -75,7 +76,7 @@ impl<'a, T: Float> Trainer<'a, T> {
             callbacks: Vec::new(),
             progress: Progress::default(),
             best: None,
-            gradient: Vec::new(),
+            gradient: Aligned::default(),
             targets: Targets::Classes(Vec::new()),
         }
     }
@@ -269,8 +270,8 @@ impl<'a, T: Float> Trainer<'a, T> {
             load(network, data, indices, Some(draw))?;
             gather(data.targets(), indices, targets);
             let outputs = network.run(Mode::Train)?;
-            gradient.resize(outputs.len(), T::ZERO);
-            let mut gradient = ArrayViewMutD::from_shape(outputs.raw_dim(), &mut gradient[..outputs.len()])
+            gradient.hold(outputs.len());
+            let mut gradient = ArrayViewMutD::from_shape(outputs.raw_dim(), &mut gradient[..])
                 .map_err(|e| Error::other("shaping the loss's gradient", e))?;
             let loss = loss.evaluate(outputs.view(), targets, Some(gradient.view_mut()))?;
             progress.metrics.add(loss, outputs, targets)?;

@@ -11,7 +11,7 @@ use crate::bench::{Call, Choice, Settings, bench};
 use crate::data::{self, Data};
 use crate::failure::Failure;
 use crate::machine::{self, Clock, Constants, Machine};
-use crate::sample::{Kind, Operands, Random, number};
+use crate::sample::{Kind, Operands, Random, Run, number};
 use crate::table;
 
 /// The file with the room's response.
@@ -153,7 +153,7 @@ fn input(
 
 fn signal(title: String, sound: &Input, kernel: Vec<f32>) -> Result<Heat, Error> {
     let problem = Problem::field(&sound.data.shape[1..], &[kernel.len()]).build()?;
-    Ok(Heat { title, problem, operands: Operands { first: sound.elements(), second: kernel } })
+    Ok(Heat { title, problem, operands: Operands { first: Run::of(&sound.elements())?, second: Run::of(&kernel)? } })
 }
 
 /// The image's planes as a batch, filtered by the same square kernel.
@@ -164,7 +164,7 @@ fn image(title: String, photo: &Input, kernel: Vec<f32>) -> Result<Heat, Error> 
         .mode(Mode::Same)
         .boundary(Boundary::Mirror)
         .build()?;
-    Ok(Heat { title, problem, operands: Operands { first: photo.elements(), second: kernel } })
+    Ok(Heat { title, problem, operands: Operands { first: Run::of(&photo.elements())?, second: Run::of(&kernel)? } })
 }
 
 /// 7x7 with stride 2 from three colours, which in a grey image are alike, to 64 channels, with random weights: those of
@@ -173,8 +173,8 @@ fn first_layer(title: String, photo: &Input) -> Result<Heat, Error> {
     let shape = &photo.data.shape;
     let problem = Problem::layer(1, 3, 64, &shape[1..], &[7, 7]).stride(&[2]).padding(&[(3, 3)]).build()?;
     let second = Operands::random(&problem, Kind::Normal)?.second;
-    let first = photo.elements().into_iter().cycle().take(problem.input_shape().iter().product()).collect();
-    Ok(Heat { title, problem, operands: Operands { first, second } })
+    let first: Vec<f32> = photo.elements().into_iter().cycle().take(problem.input_shape().iter().product()).collect();
+    Ok(Heat { title, problem, operands: Operands { first: Run::of(&first)?, second } })
 }
 
 /// A Laplacian taken off the image: edges stand out.

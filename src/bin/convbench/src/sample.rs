@@ -1,5 +1,8 @@
 //! Test data: the element types, a seeded generator, and the operands of a problem.
 
+use std::ops::{Deref, DerefMut};
+
+use faltung::ndarray::Array1;
 use faltung::{Boundary, Complex, Element, Error, Pass, Problem, Scalar};
 use rayon::prelude::*;
 
@@ -144,8 +147,8 @@ pub(crate) fn reads_at_once(problem: &Problem) -> f64 {
 
 /// The two operands of a problem, dense in its layout.
 pub(crate) struct Operands<T> {
-    pub(crate) first: Vec<T>,
-    pub(crate) second: Vec<T>,
+    pub(crate) first: Run<T>,
+    pub(crate) second: Run<T>,
 }
 
 impl<T: Element> Operands<T> {
@@ -156,7 +159,7 @@ impl<T: Element> Operands<T> {
     }
 }
 
-fn draw<T: Element>(shape: &[usize], kind: Kind, seed: u64) -> Result<Vec<T>, Error> {
+fn draw<T: Element>(shape: &[usize], kind: Kind, seed: u64) -> Result<Run<T>, Error> {
     const CHUNK: usize = 4096;
     let mut values = zeros(shape.iter().product())?;
     values.par_chunks_mut(CHUNK).enumerate().for_each(|(i, chunk)| {
@@ -166,15 +169,34 @@ fn draw<T: Element>(shape: &[usize], kind: Kind, seed: u64) -> Result<Vec<T>, Er
     Ok(values)
 }
 
+/// Elements that begin a cache line, as those of the peers' arrays do.
+pub(crate) struct Run<T>(Array1<T>);
+
+impl<T: Element> Run<T> {
+    pub(crate) fn of(elements: &[T]) -> Result<Self, Error> {
+        let mut run = zeros(elements.len())?;
+        run.copy_from_slice(elements);
+        Ok(run)
+    }
+}
+
+impl<T> Deref for Run<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        self.0.as_slice().unwrap_or(&[])
+    }
+}
+
+impl<T> DerefMut for Run<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        self.0.as_slice_mut().unwrap_or(&mut [])
+    }
+}
+
 /// `len` zeros, or an error where there is no room for them.
-pub(crate) fn zeros<T: Element>(len: usize) -> Result<Vec<T>, Error> {
-    let mut values = Vec::new();
-    values.try_reserve_exact(len).map_err(|source| Error::Other {
-        doing: format!("allocating {len} elements of {}", T::DTYPE).into(),
-        source: source.into(),
-    })?;
-    values.resize(len, T::default());
-    Ok(values)
+pub(crate) fn zeros<T: Element>(len: usize) -> Result<Run<T>, Error> {
+    faltung::aligned_zeros(len).map(Run)
 }
 
 /// Bytes of a problem's operands and result; `checked`, also of their copies in double precision.
@@ -212,7 +234,7 @@ mod tests {
 
     #[test]
     fn normal_numbers_have_mean_zero_and_variance_one() {
-        let values: Vec<f64> = draw(&[100, 1000], Kind::Normal, 7).unwrap();
+        let values = draw::<f64>(&[100, 1000], Kind::Normal, 7).unwrap();
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         let variance = values.iter().map(|v| v * v).sum::<f64>() / values.len() as f64;
         assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.02, "{mean} {variance}");
@@ -220,7 +242,7 @@ mod tests {
 
     #[test]
     fn integers_keep_to_their_magnitude() {
-        let values: Vec<f32> = draw(&[10_000], Kind::Integers(3), 7).unwrap();
+        let values = draw::<f32>(&[10_000], Kind::Integers(3), 7).unwrap();
         assert!(values.iter().all(|v| v.fract() == 0.0 && v.abs() <= 3.0));
         assert!((-3..=3).all(|n| values.contains(&(n as f32))));
     }

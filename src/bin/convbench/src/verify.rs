@@ -12,7 +12,7 @@ use crate::builtin;
 use crate::failure::Failure;
 use crate::machine;
 use crate::oracle::{Effort, Expected, Scales};
-use crate::sample::{Kind, Operands, Sample, array_bytes, check_memory, for_element, magnitude, number, zeros};
+use crate::sample::{Kind, Operands, Run, Sample, array_bytes, check_memory, for_element, magnitude, number, zeros};
 use crate::suite::{Item, Problems};
 use crate::table::{BAD, DIM, GOOD, paint};
 
@@ -247,7 +247,7 @@ impl<T: Sample> Trial<'_, T> {
         &self,
         run: impl FnOnce(&mut [T], &mut Workspace) -> Result<(), Error>,
         workspace_bytes: usize,
-    ) -> Result<Vec<T>, Error> {
+    ) -> Result<Run<T>, Error> {
         let [_, _, shape] = self.problem.operands();
         let mut result = zeros::<T>(shape.iter().product())?;
         result.fill(number(f64::NAN, f64::NAN));
