@@ -315,8 +315,6 @@ impl<T: Element> Execute<T> for Dense {
             });
         }
         let panels = &*panels;
-        // Workers take neighbouring tiles in turn.
-        let ahead = workers.count() * width;
         workers.tiles(out, &[1, self.block, width], |mut tile, mut scratch| {
             let sums = simd::split::<T>(&mut scratch, self.block * width);
             let own = simd::split::<T>(&mut scratch, self.depth * width);
@@ -342,12 +340,12 @@ impl<T: Element> Execute<T> for Dense {
                         (&packed[(panel * terms + from) * width..][..depth * width], &self.offsets[last], 0)
                     }
                 };
-                let next = if lies.is_some() { width.min(n.saturating_sub(column + ahead)) } else { 0 };
+                let next = if lies.is_some() { width.min(n.saturating_sub(column + width)) } else { 0 };
                 // A few lines at a time, meanwhile: many at once would wait for one another.
                 let following = match offsets.as_slice()[first..] {
                     [begin, ref rest @ ..] if next > 0 => {
                         let step = rest.first().map_or(0, |second| second - begin);
-                        Ahead::new(source.get(begin + ahead..).unwrap_or(&[]), [1, depth], [0, step], next)
+                        Ahead::new(source.get(begin + width..).unwrap_or(&[]), [1, depth], [0, step], next)
                     }
                     _ => Ahead::nothing(),
                 };

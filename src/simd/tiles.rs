@@ -21,7 +21,7 @@ impl<'a> Workers<'a> {
         Self { scratch, lines, count }
     }
 
-    /// How many there are: what is asked for ahead may depend on it.
+    /// How many there are.
     pub(crate) fn count(&self) -> usize {
         self.count
     }
@@ -36,39 +36,49 @@ impl<'a> Workers<'a> {
         work: impl Fn(TileMut<'_, T>, &mut [Line]) + Sync,
     ) {
         let tiles = TiledMut::new(out, tile);
-        let total = tiles.len();
-        let count = self.count.min(total);
-        self.each(total, |index, scratch| {
+        self.each(tiles.len(), |index, behind, scratch| {
             // SAFETY: every index is handed out once, so no box is taken twice.
             let mut tile = unsafe { tiles.tile(index) };
-            tile.next = (index + count < total).then(|| tiles.place(index + count).0);
+            tile.next = (index + 1 < behind).then(|| tiles.place(index + 1).0);
             work(tile, scratch);
         });
     }
 
-    /// Calls `work` once for every index below `total`.
-    fn each(&mut self, total: usize, work: impl Fn(usize, &mut [Line]) + Sync) {
-        let next = AtomicUsize::new(0);
+    /// Calls `work` once for every index below `total`, which it is told with the end of the range that it is one of.
+    ///
+    /// Each worker has a range of its own, and helps the others when it is through: neighbouring boxes, which share
+    /// cache lines at their seams and samples around them, are seldom two workers' at the same time.
+    fn each(&mut self, total: usize, work: impl Fn(usize, usize, &mut [Line]) + Sync) {
         let count = self.count.min(total);
-        let drain = |scratch: &mut [Line]| {
-            loop {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                if index >= total {
-                    return fence();
+        let ranges = count.min(RANGES);
+        let range = |i: usize| (total * i / ranges, total * (i + 1) / ranges);
+        let next: [AtomicUsize; RANGES] =
+            std::array::from_fn(|i| AtomicUsize::new(if i < ranges { range(i).0 } else { 0 }));
+        let drain = |(worker, scratch): (usize, &mut [Line])| {
+            for i in (0..ranges).map(|i| (worker + i) % ranges) {
+                loop {
+                    let (index, end) = (next[i].fetch_add(1, Ordering::Relaxed), range(i).1);
+                    if index >= end {
+                        break;
+                    }
+                    work(index, end, scratch);
                 }
-                work(index, scratch);
             }
+            fence();
         };
         #[cfg(feature = "parallel")]
         if count > 1 {
             use rayon::prelude::*;
-            return self.scratch.par_chunks_mut(self.lines).take(count).with_max_len(1).for_each(drain);
+            return self.scratch.par_chunks_mut(self.lines).take(count).enumerate().with_max_len(1).for_each(drain);
         }
         if count > 0 {
-            drain(&mut self.scratch[..self.lines]);
+            drain((0, &mut self.scratch[..self.lines]));
         }
     }
 }
+
+/// Ranges that boxes are handed out from, at the most.
+const RANGES: usize = 64;
 
 /// An array cut into boxes of one shape, which threads write at the same time.
 struct TiledMut<'a, T> {
