@@ -153,8 +153,8 @@ unsafe fn some_dots<V: Vector, const M: usize, const N: usize>(call: &Dots<'_, V
     // The registers of a row that are there whole, in the gradients and in the source at all offsets.
     let [mut low, mut high] = [0, width / l];
     if call.ends.is_some() {
-        low = (l - 1 - first).max(0) / l;
-        high = ((inside - first - call.offsets.largest() as isize).max(0) / l).min(high);
+        low = ((l - 1 - first).max(0) / l).min(high);
+        high = ((inside - first - call.offsets.largest() as isize).max(0) / l).clamp(low, high);
     }
     // SAFETY: `check` has seen that the rows of all gradients lie within theirs, that the same rows from the largest
     // offset on lie within the source, or all that is inside it, and that there are lanes for each gradient and offset, which nothing else
@@ -193,21 +193,22 @@ unsafe fn some_dots<V: Vector, const M: usize, const N: usize>(call: &Dots<'_, V
                     }
                 };
             }
-            for j in 0..(width + l - 1) / l {
+            for j in low..high {
+                let source = source as isize + j * l + first;
+                add!(j * l, |from| V::load(from), |n| V::load(sources[n].wrapping_offset(source)));
+            }
+            // What lies before them and behind, in one loop of its own: a look at every register costs a tenth.
+            for j in (0..low).chain(high..(width + l - 1) / l) {
                 let at = j * l;
                 let source = source as isize + at + first;
-                if low <= j && j < high {
-                    add!(at, |from| V::load(from), |n| V::load(sources[n].wrapping_offset(source)));
-                } else {
-                    let count = (width - at).min(l);
-                    add!(at, |from| V::load_first(from, count as usize), |n| {
-                        // The first lane's sample of the row.
-                        let place = at + first + call.offsets.as_slice()[offset + n] as isize;
-                        let before = (-place).clamp(0, count);
-                        let end = (inside - place).min(count).max(before);
-                        V::load_range(sources[n].wrapping_offset(source), before as usize, end as usize)
-                    });
-                }
+                let count = (width - at).min(l);
+                add!(at, |from| V::load_first(from, count as usize), |n| {
+                    // The first lane's sample of the row.
+                    let place = at + first + call.offsets.as_slice()[offset + n] as isize;
+                    let before = (-place).clamp(0, count);
+                    let end = (inside - place).min(count).max(before);
+                    V::load_range(sources[n].wrapping_offset(source), before as usize, end as usize)
+                });
             }
         }
         for m in 0..M {
