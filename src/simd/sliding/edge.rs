@@ -1,6 +1,6 @@
 //! Columns of taps that meet what is not there.
 
-use super::meet;
+use super::{ask, meet};
 use crate::simd::vector::Vector;
 
 /// What a column of taps meets of a plane where some of it lies outside.
@@ -83,6 +83,7 @@ impl<T: Copy> Edge<T> {
                     };
                     samples[n] = load(0);
                     if STEP == 2 {
+                        ask::<V>(from.wrapping_add(n * STEP * V::LANES), self.step * self.row);
                         samples[n] = samples[n].every_second(load(1));
                     }
                 }

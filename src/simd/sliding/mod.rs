@@ -406,7 +406,7 @@ unsafe fn short<V: Vector, const M: usize, const N: usize, const STEP: usize, co
             taps[k] = V::splat(*weights.add(k));
         }
         for r in 0..H + M - 1 {
-            let samples = row::<V, N, STEP>(from);
+            let samples = row::<V, N, STEP>(from, pitch);
             for m in 0..M {
                 if m <= r && r - m < H {
                     for n in 0..N {
@@ -435,7 +435,7 @@ unsafe fn tall<V: Vector, const M: usize, const N: usize, const STEP: usize>(
     // SAFETY: the caller's promise; row `r` of the source meets row `m` of the block by weight `r - m`.
     unsafe {
         for r in 0..M - 1 {
-            let samples = row::<V, N, STEP>(from);
+            let samples = row::<V, N, STEP>(from, pitch);
             for m in 0..M {
                 if m <= r {
                     meet(&samples, *weights.add(r - m), &mut sums[m]);
@@ -444,14 +444,14 @@ unsafe fn tall<V: Vector, const M: usize, const N: usize, const STEP: usize>(
             from = from.wrapping_add(pitch);
         }
         for r in M - 1..height {
-            let samples = row::<V, N, STEP>(from);
+            let samples = row::<V, N, STEP>(from, pitch);
             for m in 0..M {
                 meet(&samples, *weights.add(r - m), &mut sums[m]);
             }
             from = from.wrapping_add(pitch);
         }
         for r in 0..M - 1 {
-            let samples = row::<V, N, STEP>(from);
+            let samples = row::<V, N, STEP>(from, pitch);
             for m in 0..M {
                 if m > r {
                     meet(&samples, *weights.add(height + r - m), &mut sums[m]);
@@ -465,7 +465,7 @@ unsafe fn tall<V: Vector, const M: usize, const N: usize, const STEP: usize>(
 /// # Safety
 /// `STEP` times `N` registers are there to read.
 #[inline(always)]
-unsafe fn row<V: Vector, const N: usize, const STEP: usize>(from: *const V::Lane) -> [V; N] {
+unsafe fn row<V: Vector, const N: usize, const STEP: usize>(from: *const V::Lane, pitch: usize) -> [V; N] {
     // SAFETY: the caller's promise.
     unsafe {
         let mut samples = [V::zero(); N];
@@ -473,11 +473,24 @@ unsafe fn row<V: Vector, const N: usize, const STEP: usize>(from: *const V::Lane
             let from = from.add(n * STEP * V::LANES);
             samples[n] = V::load(from);
             if STEP == 2 {
+                ask::<V>(from, pitch as isize);
                 samples[n] = samples[n].every_second(V::load(from.add(V::LANES)));
             }
         }
         samples
     }
+}
+
+/// Rows of results further down, whose samples are asked for: of every second sample more is read than the machine's own
+/// foresight keeps up with.
+const AHEAD: isize = 8;
+
+/// Asks for two registers' samples [ahead](AHEAD), rows of results being so far apart in the source.
+#[inline(always)]
+fn ask<V: Vector>(from: *const V::Lane, pitch: isize) {
+    let next = from.wrapping_offset(AHEAD * pitch);
+    prefetch_line(next.cast());
+    prefetch_line(next.wrapping_add(V::LANES).cast());
 }
 
 /// # Safety
