@@ -18,17 +18,20 @@ pub(super) fn sum_of<T: Float>(values: &[T], term: impl Fn(T) -> T) -> T {
     fold(lanes, rest.iter().map(|&v| term(v)))
 }
 
-/// The sum of `term` over two slices, element by element.
+/// The sums of both of `terms` over two slices, element by element.
 #[inline(always)]
-pub(super) fn sum_of_both<T: Float>(a: &[T], b: &[T], term: impl Fn(T, T) -> T) -> T {
-    let mut lanes = [T::ZERO; LANES];
+pub(super) fn two_sums<T: Float>(a: &[T], b: &[T], terms: impl Fn(T, T) -> [T; 2]) -> [T; 2] {
+    let (mut first, mut second) = ([T::ZERO; LANES], [T::ZERO; LANES]);
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
     for (a, b) in a.iter().zip(b) {
-        for ((lane, &a), &b) in lanes.iter_mut().zip(a).zip(b) {
-            *lane += term(a, b);
+        for i in 0..LANES {
+            let [one, other] = terms(a[i], b[i]);
+            first[i] += one;
+            second[i] += other;
         }
     }
-    fold(lanes, a_rest.iter().zip(b_rest).map(|(&a, &b)| term(a, b)))
+    let rest = || a_rest.iter().zip(b_rest).map(|(&a, &b)| terms(a, b));
+    [fold(first, rest().map(|[one, _]| one)), fold(second, rest().map(|[_, other]| other))]
 }
 
 /// The lanes pairwise, then what is left.

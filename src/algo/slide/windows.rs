@@ -5,7 +5,7 @@ use crate::algo::gather::Source;
 use crate::algo::lower::{Phase, Tap};
 use crate::element::Element;
 use crate::problem::{Boundary, MAX_RANK};
-use crate::simd::{Caches, Column, Isa};
+use crate::simd::{Caches, Column, Isa, is_narrow};
 use crate::view::advance;
 
 /// Results a row inside the data from which on it is worth the strips that are left at its ends.
@@ -181,6 +181,17 @@ impl Windows {
         self.columns.len() <= FEW && phase[phase.len() - 1].step == self.step && met.div_ceil(apart) <= ways
     }
 
+    /// Whether the leaf goes down narrow planes without a look at their ends.
+    fn is_narrow<T: Element>(&self, phase: &Phase) -> bool {
+        let [.., rows, last] = &phase[..] else { return false };
+        let [run] = &self.runs[..] else { return false };
+        // Registers between the first and the last of a row are no narrow plane's alone.
+        let two = 2 * T::lanes(Isa::detect());
+        [rows.step, last.step] == [1, 1]
+            && last.count <= two
+            && is_narrow::<T>(T::lanes(Isa::detect()), last.count, run.taps.len())
+    }
+
     /// Whether many results of rows of so many samples meet what lies outside them: in a block they meet nothing but
     /// samples, and a line of it can be folded whole.
     fn edges_prevail(&self, phase: &Phase, extent: usize) -> bool {
@@ -199,6 +210,7 @@ impl Windows {
         let [extent, pitch] = row;
         self.reads_rows::<T>(phase, pitch)
             && match zeros {
+                true if self.is_narrow::<T>(phase) => true,
                 // One register would be cut at both ends.
                 true => phase[phase.len() - 1].count > T::lanes(Isa::detect()) && !self.edges_prevail(phase, extent),
                 false => wide >= WIDE,

@@ -3,7 +3,7 @@
 use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD};
 
 use super::Activation;
-use super::moments::{COLUMNS, Moments, column_sums, long_sum};
+use super::moments::{COLUMNS, Moments, column_sums, long_sums};
 use super::norm::{Affine, check_epsilon};
 use crate::error::{Error, Result};
 use crate::nn::layer::{channels, dense, input, output};
@@ -148,16 +148,33 @@ struct Sums {
 }
 
 impl<T: Float> Map<T> {
-    /// The value of channel `c` for an `x`, before the ReLU.
+    /// What happens to channel `c`. By value: of numbers in memory the compiler would think that they change with each
+    /// result that is written.
     #[inline(always)]
-    fn value(&self, c: usize, x: T) -> T {
-        (x - self.centre[c]) * self.scale[c] + self.shift[c]
+    fn channel(&self, c: usize) -> Channel<T> {
+        Channel { centre: self.centre[c], scale: self.scale[c], shift: self.shift[c] }
+    }
+}
+
+/// What happens to one channel, as in [`Map`].
+#[derive(Clone, Copy)]
+struct Channel<T> {
+    centre: T,
+    scale: T,
+    shift: T,
+}
+
+impl<T: Float> Channel<T> {
+    /// The value for an `x`, before the ReLU.
+    #[inline(always)]
+    fn value(self, x: T) -> T {
+        (x - self.centre) * self.scale + self.shift
     }
 
     /// The gradient before the ReLU. Whether it was open is computed again as it was: the output need not be read.
     #[inline(always)]
-    fn gate(&self, relu: bool, c: usize, x: T, dy: T) -> T {
-        if !relu || self.value(c, x) > T::ZERO { dy } else { T::ZERO }
+    fn gate(self, relu: bool, x: T, dy: T) -> T {
+        if !relu || self.value(x) > T::ZERO { dy } else { T::ZERO }
     }
 }
 
@@ -289,7 +306,7 @@ impl<T: Float> BatchNormLayer<T> {
             share(&mut sums[..], COLUMNS, &|first, sums| {
                 wide!({
                     let count = sums.len();
-                    let gate = |i, x, dy| map.gate(relu, first + i, x, dy);
+                    let gate = |i, x, dy| map.channel(first + i).gate(relu, x, dy);
                     let level =
                         column_sums((x, dy), channels, first, count, |_, i, x, dy| Float::as_f64(gate(i, x, dy)));
                     let tilt = column_sums((x, dy), channels, first, count, |_, i, x, dy| {
@@ -307,11 +324,12 @@ impl<T: Float> BatchNormLayer<T> {
             wide!({
                 let given = x.data.chunks_exact(plane).zip(dy.data.chunks_exact(plane));
                 for (i, (sums, (x, dy))) in sums.iter_mut().zip(given).enumerate() {
-                    let c = (first + i) % channels;
-                    let centre = map.centre[c];
-                    let gate = |x, dy| map.gate(relu, c, x, dy);
-                    sums.level = long_sum(x, dy, gate);
-                    sums.tilt = long_sum(x, dy, |x, dy| gate(x, dy) * (x - centre));
+                    let channel = map.channel((first + i) % channels);
+                    let [level, tilt] = long_sums(x, dy, |x, dy| {
+                        let dy = channel.gate(relu, x, dy);
+                        [dy, dy * (x - channel.centre)]
+                    });
+                    *sums = Sums { level, tilt };
                 }
             });
         });
@@ -389,10 +407,13 @@ impl<T: Float> Layer<T> for BatchNormLayer<T> {
             wide!({
                 let finish = |value: T| if relu { Activation::Relu.value(value) } else { value };
                 for (i, (x, y)) in x.data.chunks_exact(width).zip(y.data.chunks_exact_mut(width)).enumerate() {
-                    let c = (first + i) % planes.channels;
+                    let all = y.iter_mut().zip(x);
                     match planes.plane {
-                        1 => y.iter_mut().zip(x).enumerate().for_each(|(c, (y, &x))| *y = finish(map.value(c, x))),
-                        _ => y.iter_mut().zip(x).for_each(|(y, &x)| *y = finish(map.value(c, x))),
+                        1 => all.enumerate().for_each(|(c, (y, &x))| *y = finish(map.channel(c).value(x))),
+                        _ => {
+                            let channel = map.channel((first + i) % planes.channels);
+                            all.for_each(|(y, &x)| *y = finish(channel.value(x)));
+                        }
                     }
                 }
             });
@@ -420,16 +441,19 @@ impl<T: Float> Layer<T> for BatchNormLayer<T> {
         let (map, slope, relu, width) = (&self.map, &self.slope, self.relu, planes.width());
         share((rows(x, width), rows(dy, width), rows(output(dx)?, width)), planes.grain(), &|first, (x, dy, dx)| {
             wide!({
-                let back = |c: usize, x: T, dy: T| {
-                    map.scale[c] * map.gate(relu, c, x, dy) - slope.tilt[c] * (x - map.centre[c]) - slope.level[c]
+                let of = |c: usize| (map.channel(c), slope.tilt[c], slope.level[c]);
+                let back = |(channel, tilt, level): (Channel<T>, T, T), x: T, dy: T| {
+                    channel.scale * channel.gate(relu, x, dy) - tilt * (x - channel.centre) - level
                 };
                 let given = x.data.chunks_exact(width).zip(dy.data.chunks_exact(width));
                 for (i, (dx, (x, dy))) in dx.data.chunks_exact_mut(width).zip(given).enumerate() {
-                    let c = (first + i) % planes.channels;
                     let all = dx.iter_mut().zip(x.iter().zip(dy));
                     match planes.plane {
-                        1 => all.enumerate().for_each(|(c, (dx, (&x, &dy)))| *dx = back(c, x, dy)),
-                        _ => all.for_each(|(dx, (&x, &dy))| *dx = back(c, x, dy)),
+                        1 => all.enumerate().for_each(|(c, (dx, (&x, &dy)))| *dx = back(of(c), x, dy)),
+                        _ => {
+                            let of = of((first + i) % planes.channels);
+                            all.for_each(|(dx, (&x, &dy))| *dx = back(of, x, dy));
+                        }
                     }
                 }
             });

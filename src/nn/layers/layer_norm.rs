@@ -3,7 +3,7 @@
 use ndarray::{ArrayViewD, ArrayViewMutD};
 
 use super::Extents;
-use super::moments::{Moments, long_sum};
+use super::moments::{Moments, long_sums};
 use super::norm::{Affine, check_epsilon};
 use crate::error::{Error, Result};
 use crate::nn::layer::{dense, input, output, volume};
@@ -135,8 +135,8 @@ fn back<T: Float>(
             }
         }
         let Some(dx) = dx.as_mut().and_then(|dx| dx.get_mut(row * width..(row + 1) * width)) else { continue };
-        let level = T::from_f64(long_sum(x, dy, |_, dy| dy) / width as f64);
-        let tilt = T::from_f64(long_sum(x, dy, |x, dy| map.value(x) * dy) / width as f64);
+        let [level, tilt] =
+            long_sums(x, dy, |x, dy| [dy, map.value(x) * dy]).map(|sum| T::from_f64(sum / width as f64));
         for (dx, (&x, &dy)) in dx.iter_mut().zip(x.iter().zip(&*dy)) {
             *dx = map.scale * (dy - level - map.value(x) * tilt);
         }

@@ -1,7 +1,7 @@
 //! Mean and variance, precise whatever the mean.
 
 use crate::nn::Float;
-use crate::nn::sums::{sum_of, sum_of_both};
+use crate::nn::sums::{sum_of, two_sums};
 
 /// Numbers that single precision adds up without harm, and that stay in the nearest cache for the second look.
 const BLOCK: usize = 4096;
@@ -22,8 +22,8 @@ impl Moments {
         for block in values.chunks(BLOCK) {
             let count = block.len() as f64;
             let near = T::from_f64(Float::as_f64(sum_of(block, |value| value)) / count);
-            let off = Float::as_f64(sum_of(block, |value| value - near)) / count;
-            let squares = Float::as_f64(sum_of(block, |value| (value - near) * (value - near)));
+            let apart = two_sums(block, block, |value, _| [value - near, (value - near) * (value - near)]);
+            let [off, squares] = [Float::as_f64(apart[0]) / count, Float::as_f64(apart[1])];
             let mean = Float::as_f64(near) + off;
             // Rounding may leave a trace below 0 where all numbers are the same.
             let squares = squares - count * off * off;
@@ -52,11 +52,13 @@ impl Moments {
     }
 }
 
-/// The sum of `term` over two slices of one length, block by block in double precision.
+/// The sums of both of `terms` over two slices of one length, block by block in double precision.
 #[inline(always)]
-pub(super) fn long_sum<T: Float>(a: &[T], b: &[T], term: impl Fn(T, T) -> T) -> f64 {
-    let blocks = a.chunks(BLOCK).zip(b.chunks(BLOCK));
-    blocks.map(|(a, b)| Float::as_f64(sum_of_both(a, b, &term))).sum()
+pub(super) fn long_sums<T: Float>(a: &[T], b: &[T], terms: impl Fn(T, T) -> [T; 2]) -> [f64; 2] {
+    a.chunks(BLOCK).zip(b.chunks(BLOCK)).fold([0.0; 2], |all, (a, b)| {
+        let block = two_sums(a, b, &terms);
+        [0, 1].map(|i| all[i] + Float::as_f64(block[i]))
+    })
 }
 
 /// Columns of a matrix that are summed side by side.

@@ -15,6 +15,7 @@
 //! already; each result's sum has the same order in every block, so they are written again with the same bits.
 
 mod edge;
+mod narrow;
 
 use num_complex::Complex;
 
@@ -79,6 +80,12 @@ pub struct Sliding<'a, T> {
 pub trait Slide: Copy + 'static {
     /// Computes a sum over sliding windows. Panics where a slice is too short for what the call says.
     fn slide(isa: Isa, call: Sliding<'_, Self>);
+}
+
+/// Whether planes of so many results a row, a kernel of such a height and zeros around them have a loop of their own, which
+/// masks what is not there at no cost.
+pub(crate) fn is_narrow<T>(lanes: usize, width: usize, height: usize) -> bool {
+    lanes * size_of::<T>() == Line::BYTES && narrow::registers(lanes, width, height).is_some()
 }
 
 macro_rules! slides {
@@ -180,12 +187,45 @@ unsafe fn slide<V: Vector, const REGISTERS: usize>(call: Sliding<'_, V::Lane>) {
                 ahead: call.ahead.as_ptr().cast::<u8>().wrapping_add(channel * rows.div_ceil(4) * four_rows),
                 four_rows,
             };
+            if V::LINE && call.steps[1] == 1 {
+                let done = narrow_channel::<V>(&one);
+                if done {
+                    continue;
+                }
+            }
             match call.steps[1] {
                 1 => each_block::<V, REGISTERS, 1>(&one),
                 _ => each_block::<V, REGISTERS, 2>(&one),
             }
         }
     }
+}
+
+/// A channel of [narrow] planes; whether it is one.
+///
+/// # Safety
+/// As [`slide`], for a step of 1.
+#[inline(always)]
+unsafe fn narrow_channel<V: Vector>(call: &Channel<'_, V::Lane>) -> bool {
+    // SAFETY: the caller's promise, and the channel fits.
+    unsafe {
+        match (narrow::fits(call, V::LANES), call.columns.len()) {
+            (Some((3, 1)), 3) => narrow::narrow::<V, 3, 1, 3>(call),
+            (Some((3, 2)), 3) => narrow::narrow::<V, 3, 2, 3>(call),
+            (Some((3, 4)), 3) => narrow::narrow::<V, 3, 4, 3>(call),
+            (Some((3, 1)), _) => narrow::narrow::<V, 3, 1, 0>(call),
+            (Some((3, 2)), _) => narrow::narrow::<V, 3, 2, 0>(call),
+            (Some((3, 4)), _) => narrow::narrow::<V, 3, 4, 0>(call),
+            (Some((5, 1)), _) => narrow::narrow::<V, 5, 1, 0>(call),
+            (Some((5, 2)), _) => narrow::narrow::<V, 5, 2, 0>(call),
+            (Some((5, 4)), _) => narrow::narrow::<V, 5, 4, 0>(call),
+            (Some((7, 1)), _) => narrow::narrow::<V, 7, 1, 0>(call),
+            (Some((7, 2)), _) => narrow::narrow::<V, 7, 2, 0>(call),
+            (Some((7, 4)), _) => narrow::narrow::<V, 7, 4, 0>(call),
+            _ => return false,
+        }
+    }
+    true
 }
 
 /// One channel of a call.

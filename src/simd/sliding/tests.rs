@@ -6,17 +6,17 @@ fn integers<T>(count: usize, of: impl Fn(f64) -> T) -> Vec<T> {
     (0..count).map(|i| of((i * 37 % 11) as f64 - 5.0)).collect()
 }
 
-/// Columns of these heights, each somewhat further to the right and every second a row lower; `before` the first rows
-/// and samples of a plane.
-fn columns(heights: &[usize], pitch: usize, before: isize) -> Vec<Column> {
+/// Columns of these heights, each somewhat further to the right and, if they are not `level`, every second a row lower;
+/// `before` the first rows and samples of a plane.
+fn columns(heights: &[usize], level: bool, pitch: usize, before: isize) -> Vec<Column> {
     let column = |(i, &height): (usize, &usize)| {
-        let at = [(i % 2) as isize - before, (3 * i) as isize - before];
+        let at = [if level { 0 } else { (i % 2) as isize } - before, (3 * i) as isize - before];
         Column { place: at[0] * pitch as isize + at[1], at, height }
     };
     heights.iter().enumerate().map(column).collect()
 }
 
-fn agrees<T: crate::Element>(rows: usize, width: usize, heights: &[usize]) {
+fn agrees<T: crate::Element>(rows: usize, width: usize, heights: &[usize], level: bool) {
     for (isa, end) in Isa::all().into_iter().flat_map(|isa| End::BOTH.map(|end| (isa, end))) {
         let (lanes, tallest) = (T::lanes(isa), heights.iter().copied().max().unwrap_or(1));
         let cases = [[1, 1], [1, 2], [2, 1], [2, 2]];
@@ -29,7 +29,7 @@ fn agrees<T: crate::Element>(rows: usize, width: usize, heights: &[usize]) {
             let high = (rows - 1 + tallest) * steps[0] + 1;
             let high = if edges { high.saturating_sub(3).max(1) } else { high + 1 };
             let pitch = wide + 1;
-            let columns = columns(heights, pitch, if edges { 2 } else { 0 });
+            let columns = columns(heights, level, pitch, if edges { 2 } else { 0 });
             let (channel, taps) = (high * pitch + 3, heights.iter().sum::<usize>());
             // No more than a call asks for, but for what lies between the rows and the channels.
             let reach = match edges {
@@ -95,12 +95,26 @@ fn agrees<T: crate::Element>(rows: usize, width: usize, heights: &[usize]) {
 fn every_tail_agrees_with_the_sum_written_out() {
     for rows in (1..=9).chain([11, 16, 17]) {
         for width in (1..=40).chain([63, 64, 65, 79, 95, 127, 129, 150]) {
-            agrees::<f32>(rows, width, &[3, 3, 3]);
+            agrees::<f32>(rows, width, &[3, 3, 3], false);
         }
         for width in (1..=20).chain([31, 33, 65]) {
-            agrees::<f64>(rows, width, &[2, 1]);
-            agrees::<Complex<f32>>(rows, width, &[4, 3]);
-            agrees::<Complex<f64>>(rows, width, &[1, 5]);
+            agrees::<f64>(rows, width, &[2, 1], false);
+            agrees::<Complex<f32>>(rows, width, &[4, 3], false);
+            agrees::<Complex<f64>>(rows, width, &[1, 5], false);
+        }
+    }
+}
+
+#[test]
+fn narrow_planes_agree_with_the_sum_written_out() {
+    for (rows, height) in [1, 2, 4, 7, 9, 14, 17].into_iter().flat_map(|rows| [3, 5, 7].map(|height| (rows, height))) {
+        for width in (1..=33).chain([48, 49, 50, 63, 64, 65]) {
+            agrees::<f32>(rows, width, &[height; 3], true);
+        }
+        for width in (1..=17).chain([31, 32, 33]) {
+            agrees::<f64>(rows, width, &[height; 2], true);
+            agrees::<Complex<f32>>(rows, width, &[height; 2], true);
+            agrees::<Complex<f64>>(rows, width, &[height; 2], true);
         }
     }
 }
@@ -109,8 +123,8 @@ fn every_tail_agrees_with_the_sum_written_out() {
 fn every_height_agrees_with_the_sum_written_out() {
     for height in 1..=12 {
         for (rows, width) in [(1, 3), (4, 70), (5, 33), (8, 14), (13, 16), (9, 7)] {
-            agrees::<f32>(rows, width, &[height, 1, height]);
-            agrees::<f64>(rows, width, &[height]);
+            agrees::<f32>(rows, width, &[height, 1, height], false);
+            agrees::<f64>(rows, width, &[height], false);
         }
     }
 }
