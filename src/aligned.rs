@@ -18,7 +18,7 @@ use crate::simd::Line;
 /// ```
 /// use faltung::ndarray::Array4;
 /// let x: Array4<f32> = faltung::aligned_zeros((16, 32, 56, 56))?;
-/// assert!(x.as_ptr() as usize % 64 == 0 && x.is_standard_layout());
+/// assert!(x.as_ptr().align_offset(64) == 0 && x.is_standard_layout());
 /// # Ok::<(), faltung::Error>(())
 /// ```
 ///
@@ -111,18 +111,22 @@ mod tests {
 
     use super::*;
 
+    fn begins_line<T>(run: &[T]) -> bool {
+        (run.as_ptr() as usize).is_multiple_of(Line::BYTES)
+    }
+
     fn begins_a_line<T: Element>() {
         for count in (0..70).chain([1 << 15, 1 << 20]) {
             let mut run = Aligned::<T>::zeros(count);
-            assert!(run.len() == count && run.as_ptr() as usize % Line::BYTES == 0, "{:?} {count}", T::DTYPE);
+            assert!(run.len() == count && begins_line(&run), "{:?} {count}", T::DTYPE);
             run.fill(T::from_f64(1.0));
             #[cfg(feature = "nn")]
             for other in [count / 2, count, 2 * count + 1] {
                 run.hold(other);
-                assert!(run.len() == other && run.as_ptr() as usize % Line::BYTES == 0);
+                assert!(run.len() == other && begins_line(&run));
             }
             let copy = Aligned::from(&run[..]);
-            assert!(copy[..] == run[..] && copy.as_ptr() as usize % Line::BYTES == 0);
+            assert!(copy[..] == run[..] && begins_line(&copy));
         }
     }
 

@@ -20,6 +20,7 @@ mod narrow;
 use num_complex::Complex;
 
 use edge::Edge;
+use narrow::Narrow;
 
 use super::Isa;
 use super::memory::{Line, prefetch_line};
@@ -168,6 +169,7 @@ unsafe fn slide<V: Vector, const REGISTERS: usize>(call: Sliding<'_, V::Lane>) {
     // Of narrower rows, too many lines would be written past the caches in part, and then again.
     let width = call.out.shape()[1];
     let (wide, whole) = (width * size_of::<V::Lane>() >= WIDE, width.is_multiple_of(V::LANES));
+    let mut narrow = None;
     for channel in 0..call.out.count {
         // SAFETY: `check` has seen that every channel has its weights and its samples.
         unsafe {
@@ -188,8 +190,11 @@ unsafe fn slide<V: Vector, const REGISTERS: usize>(call: Sliding<'_, V::Lane>) {
                 four_rows,
             };
             if V::LINE && call.steps[1] == 1 {
-                let done = narrow_channel::<V>(&one);
-                if done {
+                if channel == 0 {
+                    narrow = Narrow::of::<V>(&one);
+                }
+                if let Some(narrow) = &narrow {
+                    narrow_channel::<V>(narrow, &one);
                     continue;
                 }
             }
@@ -201,31 +206,32 @@ unsafe fn slide<V: Vector, const REGISTERS: usize>(call: Sliding<'_, V::Lane>) {
     }
 }
 
-/// A channel of [narrow] planes; whether it is one.
+/// A channel of [narrow] planes: as many columns' weights stay in registers as there are registers.
 ///
 /// # Safety
-/// As [`slide`], for a step of 1.
+/// As [`slide`], for a step of 1; `narrow` has been made of a channel of the same call.
 #[inline(always)]
-unsafe fn narrow_channel<V: Vector>(call: &Channel<'_, V::Lane>) -> bool {
-    // SAFETY: the caller's promise, and the channel fits.
+unsafe fn narrow_channel<V: Vector>(narrow: &Narrow, call: &Channel<'_, V::Lane>) {
+    let enough = call.columns.len() >= 3;
+    // SAFETY: the caller's promise.
     unsafe {
-        match (narrow::fits(call, V::LANES), call.columns.len()) {
-            (Some((3, 1)), 3) => narrow::narrow::<V, 3, 1, 3>(call),
-            (Some((3, 2)), 3) => narrow::narrow::<V, 3, 2, 3>(call),
-            (Some((3, 4)), 3) => narrow::narrow::<V, 3, 4, 3>(call),
-            (Some((3, 1)), _) => narrow::narrow::<V, 3, 1, 0>(call),
-            (Some((3, 2)), _) => narrow::narrow::<V, 3, 2, 0>(call),
-            (Some((3, 4)), _) => narrow::narrow::<V, 3, 4, 0>(call),
-            (Some((5, 1)), _) => narrow::narrow::<V, 5, 1, 0>(call),
-            (Some((5, 2)), _) => narrow::narrow::<V, 5, 2, 0>(call),
-            (Some((5, 4)), _) => narrow::narrow::<V, 5, 4, 0>(call),
-            (Some((7, 1)), _) => narrow::narrow::<V, 7, 1, 0>(call),
-            (Some((7, 2)), _) => narrow::narrow::<V, 7, 2, 0>(call),
-            (Some((7, 4)), _) => narrow::narrow::<V, 7, 4, 0>(call),
-            _ => return false,
+        match (narrow.height, narrow.registers) {
+            (3, 1) if enough => narrow.channel::<V, 3, 1, 3>(call),
+            (3, 2) if enough => narrow.channel::<V, 3, 2, 3>(call),
+            (3, 4) if enough => narrow.channel::<V, 3, 4, 3>(call),
+            (3, 1) => narrow.channel::<V, 3, 1, 0>(call),
+            (3, 2) => narrow.channel::<V, 3, 2, 0>(call),
+            (3, _) => narrow.channel::<V, 3, 4, 0>(call),
+            (5, 1) if enough => narrow.channel::<V, 5, 1, 3>(call),
+            (5, 1) => narrow.channel::<V, 5, 1, 0>(call),
+            (5, 2) => narrow.channel::<V, 5, 2, 0>(call),
+            (5, _) => narrow.channel::<V, 5, 4, 0>(call),
+            (7, 1) if enough => narrow.channel::<V, 7, 1, 3>(call),
+            (7, 1) => narrow.channel::<V, 7, 1, 0>(call),
+            (7, 2) => narrow.channel::<V, 7, 2, 0>(call),
+            _ => narrow.channel::<V, 7, 4, 0>(call),
         }
     }
-    true
 }
 
 /// One channel of a call.

@@ -23,88 +23,128 @@ pub(super) fn registers(lanes: usize, width: usize, height: usize) -> Option<usi
     (known && height * registers <= SUMS).then_some(registers)
 }
 
-/// The height of the columns, and the registers of a row, if a channel can be computed so.
-pub(super) fn fits<T>(call: &Channel<'_, T>, lanes: usize) -> Option<(usize, usize)> {
-    let [high, wide] = call.inside?;
-    let (rows, width, l) = (call.out.rows as isize, call.out.width, lanes as isize);
-    let &Column { height, .. } = call.columns.first()?;
-    let registers = registers(lanes, width, height)?;
-    let alike = call.columns.iter().all(|column| column.height == height && column.at[0] == call.low[0]);
-    // Registers that are neither the first nor the last of a row are whole.
-    let [low, high_end] = [call.low, call.high].map(|at| at[1] + call.first[1]);
-    let whole = registers <= 2 || l + low >= 0 && (registers as isize - 1) * l + high_end <= wide;
-    // Rows that results outside the part would meet as well.
-    let top = call.first[0] + call.low[0];
-    let met = (top + rows + height as isize - 1).min(high) - top.max(0);
-    let known = call.step == 1 && call.columns.len() <= COLUMNS;
-    (known && alike && whole && 4 * met <= 5 * rows).then_some((height, registers))
+/// How the channels of a call are computed so.
+pub(super) struct Narrow {
+    /// Of the columns, which are all alike.
+    pub(super) height: usize,
+    /// Of a row.
+    pub(super) registers: usize,
+    /// Of each column, the lanes of a row's first register and of its last that are there.
+    lanes: [[u32; 2]; COLUMNS],
 }
 
-/// One channel whose columns are `K` high, and whose rows are `N` registers. `C` columns' weights stay in registers, where
-/// as many and no more are known to be there; with `C` 0 they are loaded for each row.
-///
-/// # Safety
-/// As [`slide`](super::slide), for a step of 1; the channel [fits](fits) so, and has `C` columns if that is not 0.
-#[inline(always)]
-pub(super) unsafe fn narrow<V: Vector, const K: usize, const N: usize, const C: usize>(call: &Channel<'_, V::Lane>) {
-    let Some([high, wide]) = call.inside else { return };
-    let (l, rows, last) = (V::LANES as isize, call.out.rows, call.out.width - (N - 1) * V::LANES);
-    let [down, across] = call.first;
-    // Of each column, the lanes of a row's first register and of its last that are there.
-    let mut lanes = [[0; 2]; COLUMNS];
-    for (lanes, column) in lanes.iter_mut().zip(call.columns) {
-        *lanes = [0, N as isize - 1].map(|n| {
-            let at = column.at[1] + across + n * l;
-            let first = (-at).clamp(0, l);
-            V::lanes(first as usize, (wide - at).clamp(first, l) as usize)
-        });
-    }
-    // SAFETY: `check` has seen that all that is inside the plane lies within the source: rows outside are left out,
-    // registers at the ends are masked, and the others are whole. There is a weight for each tap.
-    unsafe {
-        let mut kept = [[V::zero().weights(); K]; C];
-        for c in 0..C {
-            for k in 0..K {
-                kept[c][k] = V::splat(*call.weights.add(c * K + k));
+impl Narrow {
+    /// If they can be.
+    #[inline(always)]
+    pub(super) fn of<V: Vector>(call: &Channel<'_, V::Lane>) -> Option<Self> {
+        let [high, wide] = call.inside?;
+        let (rows, l, across) = (call.out.rows as isize, V::LANES as isize, call.first[1]);
+        let &Column { height, .. } = call.columns.first()?;
+        let registers = registers(V::LANES, call.out.width, height)?;
+        let alike = call.columns.iter().all(|column| column.height == height && column.at[0] == call.low[0]);
+        // Registers that are neither the first nor the last of a row are whole.
+        let last = (registers as isize - 1) * l;
+        let whole = registers <= 2 || l + call.low[1] + across >= 0 && last + call.high[1] + across <= wide;
+        // Of the rows that are met, few belong to results outside the part.
+        let top = call.first[0] + call.low[0];
+        let met = (top + rows + height as isize - 1).min(high) - top.max(0);
+        if call.step != 1 || call.columns.len() > COLUMNS || !alike || !whole || 4 * met > 5 * rows {
+            return None;
+        }
+        let mut lanes = [[0; 2]; COLUMNS];
+        for (lanes, column) in lanes.iter_mut().zip(call.columns) {
+            for (lanes, n) in lanes.iter_mut().zip([0, last]) {
+                let at = column.at[1] + across + n;
+                let first = (-at).clamp(0, l);
+                *lanes = V::lanes(first as usize, (wide - at).clamp(first, l) as usize);
             }
         }
-        // Of the rows of results that a row of the source meets, the one that it completes first.
-        let mut sums = [[V::zero(); N]; K];
-        for t in 0..rows + K - 1 {
-            let y = down + t as isize;
-            if (0..high).contains(&(y + call.low[0])) {
-                let (source, mut weights) = (call.source.wrapping_offset(y * call.row + across), call.weights);
-                let count = if C > 0 { C } else { COLUMNS };
-                for (c, column) in call.columns.iter().take(count).enumerate() {
-                    let from = source.wrapping_offset(column.place);
-                    let mut samples = [V::load_lanes(from, lanes[c][0]); N];
-                    for n in 1..N {
-                        let from = from.wrapping_add(n * V::LANES);
-                        samples[n] = if n + 1 == N { V::load_lanes(from, lanes[c][1]) } else { V::load(from) };
-                    }
-                    for k in 0..K {
-                        let weight = if C > 0 { kept[c][k] } else { V::splat(*weights.add(k)) };
-                        for n in 0..N {
-                            sums[K - 1 - k][n] = samples[n].mul_add(weight, sums[K - 1 - k][n]);
+        Some(Self { height, registers, lanes })
+    }
+
+    /// One channel whose columns are `K` high, and whose rows are `N` registers. The weights of the first `C` columns stay
+    /// in registers, the others are loaded for each row.
+    ///
+    /// # Safety
+    /// As [`slide`](super::slide), for a step of 1; this has been made of a channel of the same call, whose columns are `K`
+    /// high and `C` or more, and whose rows are `N` registers.
+    #[inline(always)]
+    pub(super) unsafe fn channel<V: Vector, const K: usize, const N: usize, const C: usize>(
+        &self,
+        call: &Channel<'_, V::Lane>,
+    ) {
+        let Some([high, _]) = call.inside else { return };
+        let (rows, last) = (call.out.rows, call.out.width - (N - 1) * V::LANES);
+        let [down, across] = call.first;
+        let (first_columns, columns) = call.columns.split_at(C);
+        let (first_lanes, lanes) = self.lanes.split_at(C);
+        // SAFETY: `check` has seen that all that is inside the plane lies within the source: rows outside are left out,
+        // registers at the ends are masked, and the others are whole. There is a weight for each tap.
+        unsafe {
+            let mut kept = [[V::zero().weights(); K]; C];
+            for c in 0..C {
+                for k in 0..K {
+                    kept[c][k] = V::splat(*call.weights.add(c * K + k));
+                }
+            }
+            // Of the rows of results that a row of the source meets, the one that it completes first.
+            let mut sums = [[V::zero(); N]; K];
+            for t in 0..rows + K - 1 {
+                let y = down + t as isize;
+                if (0..high).contains(&(y + call.low[0])) {
+                    let source = call.source.wrapping_offset(y * call.row + across);
+                    for c in 0..C {
+                        let samples = row::<V, N>(source.wrapping_offset(first_columns[c].place), first_lanes[c]);
+                        for k in 0..K {
+                            for n in 0..N {
+                                sums[K - 1 - k][n] = samples[n].mul_add(kept[c][k], sums[K - 1 - k][n]);
+                            }
                         }
                     }
-                    weights = weights.add(K);
+                    let mut weights = call.weights.add(C * K);
+                    for (column, &lanes) in columns.iter().zip(lanes) {
+                        let samples = row::<V, N>(source.wrapping_offset(column.place), lanes);
+                        for k in 0..K {
+                            let weight = V::splat(*weights.add(k));
+                            for n in 0..N {
+                                sums[K - 1 - k][n] = samples[n].mul_add(weight, sums[K - 1 - k][n]);
+                            }
+                        }
+                        weights = weights.add(K);
+                    }
                 }
-            }
-            if t + 1 >= K {
-                let to = call.out.row(t + 1 - K);
-                for n in 0..N - 1 {
-                    sums[0][n].store(to.add(n * V::LANES));
+                if t + 1 >= K {
+                    let to = call.out.row(t + 1 - K);
+                    for n in 0..N - 1 {
+                        sums[0][n].store(to.add(n * V::LANES));
+                    }
+                    match last == V::LANES {
+                        true => sums[0][N - 1].store(to.add((N - 1) * V::LANES)),
+                        false => sums[0][N - 1].store_first(to.add((N - 1) * V::LANES), last),
+                    }
                 }
-                match last == V::LANES {
-                    true => sums[0][N - 1].store(to.add((N - 1) * V::LANES)),
-                    false => sums[0][N - 1].store_first(to.add((N - 1) * V::LANES), last),
+                for k in 1..K {
+                    sums[k - 1] = sums[k];
                 }
+                sums[K - 1] = [V::zero(); N];
             }
-            for k in 1..K {
-                sums[k - 1] = sums[k];
-            }
-            sums[K - 1] = [V::zero(); N];
         }
+    }
+}
+
+/// A row's samples.
+///
+/// # Safety
+/// Those `lanes` of the first register and of the last are there to read, and the registers between them.
+#[inline(always)]
+unsafe fn row<V: Vector, const N: usize>(from: *const V::Lane, lanes: [u32; 2]) -> [V; N] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut samples = [V::load_lanes(from, lanes[0]); N];
+        for n in 1..N {
+            let from = from.wrapping_add(n * V::LANES);
+            samples[n] = if n + 1 == N { V::load_lanes(from, lanes[1]) } else { V::load(from) };
+        }
+        samples
     }
 }
