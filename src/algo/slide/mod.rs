@@ -23,6 +23,9 @@ use crate::view::{MAX_AXES, View, ViewMut, advance};
 /// Results that a work item has at the least, where there are channels enough.
 const RESULTS: usize = 1 << 15;
 
+/// Weights that are packed at once.
+const PACKED: usize = 2048;
+
 /// Rows that are computed at a time where the result is not contiguous.
 const ROWS: usize = 8;
 
@@ -166,24 +169,29 @@ impl<T: Element> Execute<T> for Slide {
         let inner_stride = kernel.at.strides()[usize::from(!lowered.transposed)];
         for (phase, made) in lowered.phases.iter().zip(&self.phases) {
             let (rows, terms) = (phase.len().checked_sub(2), made.terms);
-            let shape = [lowered.groups, terms];
-            let Ok(out) = ViewMut::new(&mut packed[made.packed..], &shape, &[terms as isize, 1], 0) else { return };
-            workers.tiles(out, &[RESULTS / terms + 1, terms], |mut tile, _| {
-                for i in 0..tile.shape()[0] {
-                    let group = tile.start()[0] + i;
-                    let first = if lowered.transposed { group * lowered.inner } else { group };
-                    let mut weights = tile.row(&[i, 0], terms).iter_mut();
-                    for c in 0..lowered.inner {
-                        let channel = kernel.at.channel(first, 0) + c as isize * inner_stride;
-                        each_column(phase, &made.runs, |taps, run| {
-                            let at = taps.iter().enumerate().filter(|&(a, _)| rows != Some(a));
-                            let at = channel + at.map(|(a, t)| kernel.at.step(a, t.index)).sum::<isize>();
-                            for (&t, weight) in run.taps.iter().zip(&mut weights) {
-                                let w = kernel.data[(at + rows.map_or(0, |a| kernel.at.step(a, t))) as usize];
+            let Ok(out) = ViewMut::new(&mut packed[made.packed..], &[lowered.groups * terms], &[1], 0) else { return };
+            // Each tap of all groups of a tile at once: there are many groups, of few taps each.
+            workers.tiles(out, &[(PACKED / terms + 1) * terms], |mut tile, _| {
+                let (group, count) = (tile.start()[0] / terms, tile.shape()[0]);
+                let apart = if lowered.transposed { lowered.inner } else { 1 };
+                let first = kernel.at.channel(group * apart, 0);
+                let step = kernel.at.channel((group + 1) * apart, 0) - first;
+                let (weights, mut term) = (tile.row(&[0], count), 0);
+                for c in 0..lowered.inner {
+                    let channel = first + c as isize * inner_stride;
+                    each_column(phase, &made.runs, |taps, run| {
+                        let at = taps.iter().enumerate().filter(|&(a, _)| rows != Some(a));
+                        let at = channel + at.map(|(a, t)| kernel.at.step(a, t.index)).sum::<isize>();
+                        for &t in &run.taps {
+                            let mut at = at + rows.map_or(0, |a| kernel.at.step(a, t));
+                            for weight in weights[term..].iter_mut().step_by(terms) {
+                                let w = kernel.data[at as usize];
                                 *weight = if lowered.conjugate { w.conj() } else { w };
+                                at += step;
                             }
-                        });
-                    }
+                            term += 1;
+                        }
+                    });
                 }
             });
         }

@@ -211,8 +211,12 @@ impl Windows {
         self.reads_rows::<T>(phase, pitch)
             && match zeros {
                 true if self.is_narrow::<T>(phase) => true,
-                // One register would be cut at both ends.
-                true => phase[phase.len() - 1].count > T::lanes(Isa::detect()) && !self.edges_prevail(phase, extent),
+                // One register or two would be cut at both ends; of every second sample, four would have to be gathered.
+                true => {
+                    let registers = if self.step == 1 { 2 } else { 1 };
+                    phase[phase.len() - 1].count > registers * T::lanes(Isa::detect())
+                        && !self.edges_prevail(phase, extent)
+                }
                 false => wide >= WIDE,
             }
     }

@@ -159,21 +159,54 @@ const WIDE: usize = 1024;
 /// The call has been [checked](Sliding::check), and the machine has `V`'s instruction set.
 #[inline(always)]
 unsafe fn slide<V: Vector, const REGISTERS: usize>(call: Sliding<'_, V::Lane>) {
-    let (taps, [rows, _]) = (call.weights.len() / call.out.count, call.out.shape());
-    let four_rows = size_of_val(call.ahead).div_ceil(call.out.count * rows.div_ceil(4)).next_multiple_of(Line::BYTES);
     let (mut low, mut high) = ([isize::MAX; 2], [isize::MIN; 2]);
     for &Column { at, height, .. } in call.columns {
         let last = [at[0] + ((height - 1) * call.steps[0]) as isize, at[1]];
         (low, high) = ([0, 1].map(|i| low[i].min(at[i])), [0, 1].map(|i| high[i].max(last[i])));
     }
-    // Of narrower rows, too many lines would be written past the caches in part, and then again.
-    let width = call.out.shape()[1];
-    let (wide, whole) = (width * size_of::<V::Lane>() >= WIDE, width.is_multiple_of(V::LANES));
-    let mut narrow = None;
-    for channel in 0..call.out.count {
+    let channels = Channels { call, low, high };
+    // SAFETY: the caller's promise.
+    unsafe {
+        if V::LINE
+            && channels.call.steps[1] == 1
+            && let Some(narrow) = Narrow::of::<V>(&channels.get::<V>(0))
+        {
+            return narrow_channels::<V>(&narrow, &channels);
+        }
+        for channel in 0..channels.call.out.count {
+            match channels.call.steps[1] {
+                1 => each_block::<V, REGISTERS, 1>(&channels.get::<V>(channel)),
+                _ => each_block::<V, REGISTERS, 2>(&channels.get::<V>(channel)),
+            }
+        }
+    }
+}
+
+/// The channels of a call.
+struct Channels<'a, T> {
+    call: Sliding<'a, T>,
+    /// The first and the last sample that the first result meets, on each axis.
+    low: [isize; 2],
+    high: [isize; 2],
+}
+
+impl<T: Copy> Channels<'_, T> {
+    /// One of them.
+    ///
+    /// # Safety
+    /// The call has been [checked](Sliding::check), and has such a channel.
+    #[inline(always)]
+    unsafe fn get<V: Vector<Lane = T>>(&self, channel: usize) -> Channel<'_, T> {
+        let Self { call, low, high } = self;
+        let ([rows, width], taps) = (call.out.shape(), call.weights.len() / call.out.count);
+        let four_rows = size_of_val(call.ahead).div_ceil(call.out.count * rows.div_ceil(4));
+        let four_rows = four_rows.next_multiple_of(Line::BYTES);
+        // Of narrower rows, too many lines would be written past the caches in part, and then again.
+        let (wide, whole) = (width * size_of::<T>() >= WIDE, width.is_multiple_of(V::LANES));
         // SAFETY: `check` has seen that every channel has its weights and its samples.
         unsafe {
-            let one = Channel {
+            let out = call.out.plane(channel);
+            Channel {
                 source: call.source.as_ptr().add(channel * call.channel),
                 pitch: call.pitch * call.steps[0],
                 step: call.steps[0] as isize,
@@ -181,55 +214,46 @@ unsafe fn slide<V: Vector, const REGISTERS: usize>(call: Sliding<'_, V::Lane>) {
                 inside: call.inside.map(|inside| inside.map(|n| n as isize)),
                 columns: call.columns,
                 first: call.first.map(|at| at as isize),
-                low,
-                high,
+                low: *low,
+                high: *high,
                 weights: call.weights.as_ptr().add(channel * taps),
-                out: call.out.plane(channel),
-                lead: call.out.plane(channel).lead::<V>().filter(|&lead| call.stream && (wide || lead == 0 && whole)),
+                lead: out.lead::<V>().filter(|&lead| call.stream && (wide || lead == 0 && whole)),
+                out,
                 ahead: call.ahead.as_ptr().cast::<u8>().wrapping_add(channel * rows.div_ceil(4) * four_rows),
                 four_rows,
-            };
-            if V::LINE && call.steps[1] == 1 {
-                if channel == 0 {
-                    narrow = Narrow::of::<V>(&one);
-                }
-                if let Some(narrow) = &narrow {
-                    narrow_channel::<V>(narrow, &one);
-                    continue;
-                }
-            }
-            match call.steps[1] {
-                1 => each_block::<V, REGISTERS, 1>(&one),
-                _ => each_block::<V, REGISTERS, 2>(&one),
             }
         }
     }
 }
 
-/// A channel of [narrow] planes: as many columns' weights stay in registers as there are registers.
+/// The channels of [narrow] planes: as many columns' weights stay in registers as there is room for.
 ///
 /// # Safety
-/// As [`slide`], for a step of 1; `narrow` has been made of a channel of the same call.
+/// As [`slide`], for a step of 1; `narrow` has been made of the first of them.
 #[inline(always)]
-unsafe fn narrow_channel<V: Vector>(narrow: &Narrow, call: &Channel<'_, V::Lane>) {
-    let enough = call.columns.len() >= 3;
+unsafe fn narrow_channels<V: Vector>(narrow: &Narrow, all: &Channels<'_, V::Lane>) {
+    let enough = all.call.columns.len() >= 3;
     // SAFETY: the caller's promise.
     unsafe {
         match (narrow.height, narrow.registers) {
-            (3, 1) if enough => narrow.channel::<V, 3, 1, 3>(call),
-            (3, 2) if enough => narrow.channel::<V, 3, 2, 3>(call),
-            (3, 4) if enough => narrow.channel::<V, 3, 4, 3>(call),
-            (3, 1) => narrow.channel::<V, 3, 1, 0>(call),
-            (3, 2) => narrow.channel::<V, 3, 2, 0>(call),
-            (3, _) => narrow.channel::<V, 3, 4, 0>(call),
-            (5, 1) if enough => narrow.channel::<V, 5, 1, 3>(call),
-            (5, 1) => narrow.channel::<V, 5, 1, 0>(call),
-            (5, 2) => narrow.channel::<V, 5, 2, 0>(call),
-            (5, _) => narrow.channel::<V, 5, 4, 0>(call),
-            (7, 1) if enough => narrow.channel::<V, 7, 1, 3>(call),
-            (7, 1) => narrow.channel::<V, 7, 1, 0>(call),
-            (7, 2) => narrow.channel::<V, 7, 2, 0>(call),
-            _ => narrow.channel::<V, 7, 4, 0>(call),
+            (3, 1) if enough => narrow.channels::<V, 3, 1, 3>(all),
+            (3, 2) if enough => narrow.channels::<V, 3, 2, 3>(all),
+            (3, 3) if enough => narrow.channels::<V, 3, 3, 3>(all),
+            (3, 4) if enough => narrow.channels::<V, 3, 4, 3>(all),
+            (5, 1) if enough => narrow.channels::<V, 5, 1, 3>(all),
+            (7, 1) if enough => narrow.channels::<V, 7, 1, 3>(all),
+            (3, 1) => narrow.channels::<V, 3, 1, 0>(all),
+            (3, 2) => narrow.channels::<V, 3, 2, 0>(all),
+            (3, 3) => narrow.channels::<V, 3, 3, 0>(all),
+            (3, _) => narrow.channels::<V, 3, 4, 0>(all),
+            (5, 1) => narrow.channels::<V, 5, 1, 0>(all),
+            (5, 2) => narrow.channels::<V, 5, 2, 0>(all),
+            (5, 3) => narrow.channels::<V, 5, 3, 0>(all),
+            (5, _) => narrow.channels::<V, 5, 4, 0>(all),
+            (7, 1) => narrow.channels::<V, 7, 1, 0>(all),
+            (7, 2) => narrow.channels::<V, 7, 2, 0>(all),
+            (7, 3) => narrow.channels::<V, 7, 3, 0>(all),
+            _ => narrow.channels::<V, 7, 4, 0>(all),
         }
     }
 }

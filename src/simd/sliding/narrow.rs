@@ -4,7 +4,7 @@
 //! the kernel is high. Their sums stay in registers until the last row that they meet has come by: nothing is loaded twice,
 //! no block is cut off at the ends of a row, and of rows outside nothing is computed.
 
-use super::{Channel, Column};
+use super::{Channel, Channels, Column};
 use crate::simd::vector::Vector;
 
 /// Heights of kernels that there is a loop for.
@@ -19,7 +19,7 @@ const COLUMNS: usize = 16;
 /// The registers of a row of so many results, if there is a loop for them and a kernel so high.
 pub(super) fn registers(lanes: usize, width: usize, height: usize) -> Option<usize> {
     let registers = width.div_ceil(lanes);
-    let known = HEIGHTS.contains(&height) && matches!(registers, 1 | 2 | 4);
+    let known = HEIGHTS.contains(&height) && matches!(registers, 1..=4);
     (known && height * registers <= SUMS).then_some(registers)
 }
 
@@ -62,17 +62,29 @@ impl Narrow {
         Some(Self { height, registers, lanes })
     }
 
-    /// One channel whose columns are `K` high, and whose rows are `N` registers. The weights of the first `C` columns stay
-    /// in registers, the others are loaded for each row.
+    /// All channels, whose columns are `K` high, and whose rows are `N` registers. The weights of the first `C` columns
+    /// stay in registers, the others are loaded for each row.
     ///
     /// # Safety
-    /// As [`slide`](super::slide), for a step of 1; this has been made of a channel of the same call, whose columns are `K`
-    /// high and `C` or more, and whose rows are `N` registers.
+    /// As [`slide`](super::slide), for a step of 1; this has been made of one of the channels, whose columns are `K` high
+    /// and `C` or more, and whose rows are `N` registers.
     #[inline(always)]
-    pub(super) unsafe fn channel<V: Vector, const K: usize, const N: usize, const C: usize>(
+    pub(super) unsafe fn channels<V: Vector, const K: usize, const N: usize, const C: usize>(
         &self,
-        call: &Channel<'_, V::Lane>,
+        all: &Channels<'_, V::Lane>,
     ) {
+        for channel in 0..all.call.out.count {
+            // SAFETY: the caller's promise.
+            unsafe { self.channel::<V, K, N, C>(&all.get::<V>(channel)) }
+        }
+    }
+
+    /// One of the [channels](Self::channels).
+    ///
+    /// # Safety
+    /// As there.
+    #[inline(always)]
+    unsafe fn channel<V: Vector, const K: usize, const N: usize, const C: usize>(&self, call: &Channel<'_, V::Lane>) {
         let Some([high, _]) = call.inside else { return };
         let (rows, last) = (call.out.rows, call.out.width - (N - 1) * V::LANES);
         let [down, across] = call.first;
