@@ -72,7 +72,7 @@ pub(crate) use pooled::{PartedWindows, PooledGradient, PooledSums};
 pub(crate) use rows::Rows;
 pub(crate) use scan::{Levels, all_finite, levels};
 pub use sliding::Slide;
-pub(crate) use sliding::{Column, Sliding, is_narrow};
+pub(crate) use sliding::{Column, Sliding, goes_down};
 pub(crate) use tiles::{Plane, Planes, TileMut, Workers};
 #[cfg(feature = "nn")]
 pub(crate) use vectorised::vectorised;

@@ -89,9 +89,12 @@ impl Slide {
         let isa = Isa::detect();
         lowered.phases.iter_mut().for_each(|phase| fold(phase, T::lanes(isa)));
         let mut phases = Vec::new();
+        let zeros = lowered.boundary == Boundary::Zero;
+        let extents = problem.axes.iter().map(|a| if lowered.transposed { a.output } else { a.input });
+        let extents: Vec<usize> = extents.collect();
         let (mut packed, mut block, mut width, mut columns) = (0usize, 0usize, 0, 0);
         for phase in &lowered.phases {
-            let made = Windows::new(phase, tile, lowered.inner, T::lanes(isa), packed)?;
+            let made = Windows::new::<T>(phase, tile, lowered.inner, zeros.then_some(&extents[..]), packed)?;
             packed = packed.saturating_add(lowered.groups.saturating_mul(made.terms).next_multiple_of(64));
             block = block.max(made.block.channel * lowered.inner);
             width = made.tile.iter().copied().last().unwrap_or(1).max(width);
@@ -380,6 +383,7 @@ impl<T: Element> Work<'_, T> {
     fn planes(&self, tile: &mut TileMut<'_, T>, part: &Part, samples: Samples<'_, T>, rows: &mut [T]) {
         let Samples { source, channel, outer: pitches, pitch, inside, steps, first: at, columns, ahead } = samples;
         let (rank, isa, terms, stream) = (self.phase.len(), self.slide.isa, self.made.terms, self.slide.stream);
+        let down = self.made.down;
         let group = tile.start()[1] + part.channel;
         let weights = &self.weights[group * terms..(group + part.count) * terms];
         let count: [usize; MAX_RANK] = std::array::from_fn(|a| part.high[a] - part.low[a]);
@@ -404,7 +408,20 @@ impl<T: Element> Work<'_, T> {
             let first = at;
             T::slide(
                 isa,
-                Sliding { source, channel, pitch: lanes, inside, steps, first, columns, weights, out, stream, ahead },
+                Sliding {
+                    source,
+                    channel,
+                    pitch: lanes,
+                    inside,
+                    steps,
+                    first,
+                    columns,
+                    weights,
+                    down: false,
+                    out,
+                    stream,
+                    ahead,
+                },
             );
             let mut rest = *part;
             rest.low[0] += whole * lanes;
@@ -427,15 +444,40 @@ impl<T: Element> Work<'_, T> {
                 let first = at;
                 T::slide(
                     isa,
-                    Sliding { source, channel, pitch, inside, steps, first, columns, weights, out, stream, ahead },
+                    Sliding {
+                        source,
+                        channel,
+                        pitch,
+                        inside,
+                        steps,
+                        first,
+                        columns,
+                        weights,
+                        down,
+                        out,
+                        stream,
+                        ahead,
+                    },
                 );
             } else {
                 for (c, y) in (0..part.count).flat_map(|c| (0..height).step_by(ROWS).map(move |y| (c, y))) {
                     let some = ROWS.min(height - y);
                     let (source, weights) = (&source[c * channel..], &weights[c * terms..][..terms]);
                     let (first, out) = ([at[0] + y * steps[0], at[1]], Plane::of(rows, width, some, width).into());
-                    let call =
-                        Sliding { source, channel, pitch, inside, steps, first, columns, weights, out, stream, ahead };
+                    let call = Sliding {
+                        source,
+                        channel,
+                        pitch,
+                        inside,
+                        steps,
+                        first,
+                        columns,
+                        weights,
+                        down,
+                        out,
+                        stream,
+                        ahead,
+                    };
                     T::slide(isa, Sliding { stream: false, ..call });
                     let mut at = index;
                     at[1] += c;

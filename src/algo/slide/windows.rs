@@ -5,7 +5,7 @@ use crate::algo::gather::Source;
 use crate::algo::lower::{Phase, Tap};
 use crate::element::Element;
 use crate::problem::{Boundary, MAX_RANK};
-use crate::simd::{Caches, Column, Isa, is_narrow};
+use crate::simd::{self, Caches, Column, Isa};
 use crate::view::advance;
 
 /// Results a row inside the data from which on it is worth the strips that are left at its ends.
@@ -52,6 +52,9 @@ pub(super) struct Windows {
     pub(super) terms: usize,
     /// Where the phase's packed weights begin.
     pub(super) packed: usize,
+    /// Whether the leaf goes down the planes; see [`Sliding`](crate::simd::Sliding). It adds up in another order: this
+    /// follows from the problem alone, lest the bits depend on how the source lies.
+    pub(super) down: bool,
 }
 
 /// The source where it lies, for one phase.
@@ -136,14 +139,37 @@ pub(super) fn loads(columns: &[Column], rows: usize) -> f64 {
     columns.iter().map(|column| (column.height + rows - 1) as f64 / rows as f64).sum()
 }
 
+/// Whether the planes of a phase are narrow, have zeros around them and are tiles by themselves, so that the leaf goes down
+/// them.
+fn goes_down<T: Element>(phase: &Phase, tile: &[usize], columns: &[Column], extents: &[usize]) -> bool {
+    let ([.., rows, last], [.., tall, wide], [.., high, across]) = (&phase[..], tile, extents) else { return false };
+    let [height, span] = [rows, last].map(|axis| {
+        let offsets = axis.taps.iter().map(|tap| tap.offset);
+        offsets.clone().min().zip(offsets.max()).map_or([0, 0], |(low, high)| [low, high])
+    });
+    let (lanes, whole) = (T::lanes(Isa::detect()), [*tall, *wide] == [rows.count, last.count]);
+    // Of the rows that are met, few belong to no result.
+    let met = (height[1] + rows.count as isize).min(*high as isize) - height[0].max(0);
+    // Registers between the first and the last of a row are inside.
+    let between = (last.count.div_ceil(lanes) as isize - 1) * lanes as isize;
+    let inside = lanes as isize + span[0] >= 0 && between + span[1] <= *across as isize;
+    whole
+        && [rows.step, last.step] == [1, 1]
+        && 4 * met <= 5 * rows.count as isize
+        && (last.count <= 2 * lanes || inside)
+        && simd::goes_down::<T>(lanes, last.count, columns)
+}
+
 impl Windows {
-    pub(super) fn new(
+    /// `extents` are those of the source, if zeros are around it.
+    pub(super) fn new<T: Element>(
         phase: &Phase,
         tile: &[usize],
         inner: usize,
-        lanes: usize,
+        extents: Option<&[usize]>,
         packed: usize,
     ) -> Result<Self, String> {
+        let lanes = T::lanes(Isa::detect());
         let tile: Vec<usize> = phase.iter().zip(tile).map(|(a, &n)| n.min(a.count)).collect();
         let (mut unit, mut extent, mut step) = (phase.clone(), tile.clone(), 1);
         if let (Some(axis), Some(last)) = (unit.last_mut(), extent.last_mut())
@@ -164,7 +190,9 @@ impl Windows {
             columns.push(Column { place: columns[i - one].place + block.channel as isize, ..columns[i - one] });
         }
         let folded = if inner == 1 { folded(phase, lanes) } else { Vec::new() };
-        Ok(Self { unit, step, tile, block, runs, columns, folded, inner, terms, packed })
+        let one_run = runs.len() == 1;
+        let down = one_run && extents.is_some_and(|extents| goes_down::<T>(phase, &tile, &columns, extents));
+        Ok(Self { unit, step, tile, block, runs, columns, folded, inner, terms, packed, down })
     }
 }
 
@@ -179,17 +207,6 @@ impl Windows {
         // A few that are lost come back from the second cache sooner than a block is gathered.
         let ways = Caches::detect().first / WAY + 2;
         self.columns.len() <= FEW && phase[phase.len() - 1].step == self.step && met.div_ceil(apart) <= ways
-    }
-
-    /// Whether the leaf goes down narrow planes without a look at their ends.
-    fn is_narrow<T: Element>(&self, phase: &Phase) -> bool {
-        let [.., rows, last] = &phase[..] else { return false };
-        let [run] = &self.runs[..] else { return false };
-        // Registers between the first and the last of a row are no narrow plane's alone.
-        let two = 2 * T::lanes(Isa::detect());
-        [rows.step, last.step] == [1, 1]
-            && last.count <= two
-            && is_narrow::<T>(T::lanes(Isa::detect()), last.count, run.taps.len())
     }
 
     /// Whether many results of rows of so many samples meet what lies outside them: in a block they meet nothing but
@@ -210,7 +227,7 @@ impl Windows {
         let [extent, pitch] = row;
         self.reads_rows::<T>(phase, pitch)
             && match zeros {
-                true if self.is_narrow::<T>(phase) => true,
+                true if self.down => true,
                 // One register or two would be cut at both ends; of every second sample, four would have to be gathered.
                 true => {
                     let registers = if self.step == 1 { 2 } else { 1 };

@@ -69,6 +69,9 @@ pub struct Sliding<'a, T> {
     pub(crate) columns: &'a [Column],
     /// The weights of one column after the other, for one channel after the other.
     pub(crate) weights: &'a [T],
+    /// Whether narrow planes are computed down the rows of the source, if they can be: each result's sum then goes by the
+    /// rows of its window, and else by its columns.
+    pub(crate) down: bool,
     /// A plane for each channel.
     pub(crate) out: Planes<'a, T>,
     /// Whether the results are written past the caches.
@@ -83,10 +86,9 @@ pub trait Slide: Copy + 'static {
     fn slide(isa: Isa, call: Sliding<'_, Self>);
 }
 
-/// Whether planes of so many results a row, a kernel of such a height and zeros around them have a loop of their own, which
-/// masks what is not there at no cost.
-pub(crate) fn is_narrow<T>(lanes: usize, width: usize, height: usize) -> bool {
-    lanes * size_of::<T>() == Line::BYTES && narrow::registers(lanes, width, height).is_some()
+/// Whether planes of so many results a row can be computed [down](Sliding::down) the rows of the source.
+pub(crate) fn goes_down<T>(lanes: usize, width: usize, columns: &[Column]) -> bool {
+    lanes * size_of::<T>() == Line::BYTES && narrow::registers(lanes, width, columns).is_some()
 }
 
 macro_rules! slides {
@@ -168,6 +170,7 @@ unsafe fn slide<V: Vector, const REGISTERS: usize>(call: Sliding<'_, V::Lane>) {
     // SAFETY: the caller's promise.
     unsafe {
         if V::LINE
+            && channels.call.down
             && channels.call.steps[1] == 1
             && let Some(narrow) = Narrow::of::<V>(&channels.get::<V>(0))
         {

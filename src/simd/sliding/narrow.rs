@@ -1,4 +1,4 @@
-//! Planes of a few registers a row, with zeros around them: down the rows of the source.
+//! Planes of a few registers a row: down the rows of the source.
 //!
 //! A row of the source is loaded once for each column of taps and added to all rows of results that it meets, as many as
 //! the kernel is high. Their sums stay in registers until the last row that they meet has come by: nothing is loaded twice,
@@ -16,11 +16,12 @@ const SUMS: usize = 28;
 /// Columns of taps, at the most.
 const COLUMNS: usize = 16;
 
-/// The registers of a row of so many results, if there is a loop for them and a kernel so high.
-pub(super) fn registers(lanes: usize, width: usize, height: usize) -> Option<usize> {
-    let registers = width.div_ceil(lanes);
-    let known = HEIGHTS.contains(&height) && matches!(registers, 1..=4);
-    (known && height * registers <= SUMS).then_some(registers)
+/// The registers of a row of so many results, if there is a loop for them and such columns.
+pub(super) fn registers(lanes: usize, width: usize, columns: &[Column]) -> Option<usize> {
+    let (registers, height) = (width.div_ceil(lanes), columns.first()?.height);
+    let alike = columns.iter().all(|column| column.height == height && column.at[0] == columns[0].at[0]);
+    let known = HEIGHTS.contains(&height) && matches!(registers, 1..=4) && columns.len() <= COLUMNS;
+    (alike && known && height * registers <= SUMS).then_some(registers)
 }
 
 /// How the channels of a call are computed so.
@@ -37,29 +38,27 @@ impl Narrow {
     /// If they can be.
     #[inline(always)]
     pub(super) fn of<V: Vector>(call: &Channel<'_, V::Lane>) -> Option<Self> {
-        let [high, wide] = call.inside?;
-        let (rows, l, across) = (call.out.rows as isize, V::LANES as isize, call.first[1]);
-        let &Column { height, .. } = call.columns.first()?;
-        let registers = registers(V::LANES, call.out.width, height)?;
-        let alike = call.columns.iter().all(|column| column.height == height && column.at[0] == call.low[0]);
-        // Registers that are neither the first nor the last of a row are whole.
+        let (l, across) = (V::LANES as isize, call.first[1]);
+        let registers = registers(V::LANES, call.out.width, call.columns)?;
+        let height = call.columns.first()?.height;
         let last = (registers as isize - 1) * l;
-        let whole = registers <= 2 || l + call.low[1] + across >= 0 && last + call.high[1] + across <= wide;
-        // Of the rows that are met, few belong to results outside the part.
-        let top = call.first[0] + call.low[0];
-        let met = (top + rows + height as isize - 1).min(high) - top.max(0);
-        if call.step != 1 || call.columns.len() > COLUMNS || !alike || !whole || 4 * met > 5 * rows {
-            return None;
-        }
         let mut lanes = [[0; 2]; COLUMNS];
         for (lanes, column) in lanes.iter_mut().zip(call.columns) {
             for (lanes, n) in lanes.iter_mut().zip([0, last]) {
-                let at = column.at[1] + across + n;
+                // Where every sample is there, no more than the results ask for.
+                let (at, wide) = match call.inside {
+                    Some([_, wide]) => (column.at[1] + across + n, wide),
+                    None => (n, call.out.width as isize),
+                };
                 let first = (-at).clamp(0, l);
                 *lanes = V::lanes(first as usize, (wide - at).clamp(first, l) as usize);
             }
         }
-        Some(Self { height, registers, lanes })
+        // Registers that are neither the first nor the last of a row are whole.
+        let whole = call.inside.is_none_or(|[_, wide]| {
+            registers <= 2 || l + call.low[1] + across >= 0 && last + call.high[1] + across <= wide
+        });
+        (call.step == 1 && whole).then_some(Self { height, registers, lanes })
     }
 
     /// All channels, whose columns are `K` high, and whose rows are `N` registers. The weights of the first `C` columns
@@ -85,13 +84,13 @@ impl Narrow {
     /// As there.
     #[inline(always)]
     unsafe fn channel<V: Vector, const K: usize, const N: usize, const C: usize>(&self, call: &Channel<'_, V::Lane>) {
-        let Some([high, _]) = call.inside else { return };
+        let high = call.inside.map_or(isize::MAX, |[high, _]| high);
         let (rows, last) = (call.out.rows, call.out.width - (N - 1) * V::LANES);
         let [down, across] = call.first;
         let (first_columns, columns) = call.columns.split_at(C);
         let (first_lanes, lanes) = self.lanes.split_at(C);
-        // SAFETY: `check` has seen that all that is inside the plane lies within the source: rows outside are left out,
-        // registers at the ends are masked, and the others are whole. There is a weight for each tap.
+        // SAFETY: `check` has seen that all that is inside the plane lies within the source, or all that is met: rows
+        // outside are left out, registers at the ends are masked, and the others are whole. There is a weight for each tap.
         unsafe {
             let mut kept = [[V::zero().weights(); K]; C];
             for c in 0..C {
@@ -103,7 +102,7 @@ impl Narrow {
             let mut sums = [[V::zero(); N]; K];
             for t in 0..rows + K - 1 {
                 let y = down + t as isize;
-                if (0..high).contains(&(y + call.low[0])) {
+                if call.inside.is_none() || (0..high).contains(&(y + call.low[0])) {
                     let source = call.source.wrapping_offset(y * call.row + across);
                     for c in 0..C {
                         let samples = row::<V, N>(source.wrapping_offset(first_columns[c].place), first_lanes[c]);
