@@ -38,9 +38,6 @@ pub(crate) fn dense_pitches(extents: &[usize]) -> [usize; MAX_RANK] {
 /// Rows that are asked for before they are copied.
 const AHEAD: usize = 4;
 
-/// Rows from which on they are copied at once.
-const AT_ONCE: usize = 8;
-
 /// A source with what lies outside it.
 #[derive(Clone, Copy)]
 pub(crate) struct Source<'a, T> {
@@ -54,11 +51,6 @@ impl<'a, T: Element> Source<'a, T> {
         matches!(self.boundary, Boundary::Zero | Boundary::Constant(_))
     }
 
-    /// Whether no axis' samples lie in reverse.
-    fn runs_forwards(&self) -> bool {
-        self.view.at.strides()[2..].iter().all(|&stride| stride >= 0)
-    }
-
     /// What lies outside under a boundary that does not read the data.
     pub(crate) fn outside(&self) -> T {
         match self.boundary {
@@ -69,7 +61,7 @@ impl<'a, T: Element> Source<'a, T> {
 
     /// Whether blocks are rows that [`copy_inside`](Self::copy_inside) copies, and nothing else but one constant.
     pub(crate) fn lies_in_rows(&self) -> bool {
-        self.outside_is_constant() && self.runs_forwards()
+        self.outside_is_constant() && self.view.at.strides()[2..].iter().all(|&stride| stride >= 0)
     }
 
     /// What a copy of the blocks that `spans` tell will read, to be asked for. On axes before the last two, only the first
@@ -108,7 +100,10 @@ impl<'a, T: Element> Source<'a, T> {
         holds_outside: bool,
     ) {
         if !self.lies_in_rows() {
-            return self.copy_extended(isa, (n, c, channels), spans, (destination, pitch));
+            for (i, block) in destination.chunks_mut(pitch.max(1)).take(channels).enumerate() {
+                self.gather((n, c + i), spans, block, |x| x);
+            }
+            return;
         }
         let extents = &self.view.shape()[2..];
         if !holds_outside && spans.iter().zip(extents).any(|(span, &extent)| span.inside(extent) != (0, span.count)) {
@@ -118,38 +113,6 @@ impl<'a, T: Element> Source<'a, T> {
             }
         }
         self.copy_inside(isa, (n, c, channels), spans, (destination, pitch));
-    }
-
-    /// As [`copy`](Self::copy) under any boundary.
-    fn copy_extended(
-        &self,
-        isa: Isa,
-        (n, c, channels): (usize, usize, usize),
-        spans: &[Span],
-        (destination, pitch): (&mut [T], usize),
-    ) {
-        let (extents, last) = (&self.view.shape()[2..], spans.len() - 1);
-        let inside = |a: usize| spans[a].inside(extents[a]);
-        let rows: usize = (0..last).map(|a| inside(a).1 - inside(a).0).product();
-        // Rows inside the data are copied at once, and what lies at their ends column by column.
-        let at_once = last > 0 && rows >= AT_ONCE && self.boundary.reads_data() && self.runs_forwards();
-        if at_once {
-            self.copy_inside(isa, (n, c, channels), spans, (&mut *destination, pitch));
-            let mut column = [Span::default(); MAX_RANK];
-            column[..last].copy_from_slice(&spans[..last]);
-            for i in (0..inside(last).0).chain(inside(last).1..spans[last].count) {
-                let position = spans[last].start + (i * spans[last].step) as isize;
-                let Some(source) = self.boundary.source(position, extents[last]) else { continue };
-                column[last] = Span { start: source as isize, step: 1, count: 1, pitch: 1 };
-                self.copy_inside(isa, (n, c, channels), &column[..=last], (&mut destination[i..], pitch));
-            }
-        }
-        let all: usize = spans[..last].iter().map(|span| span.count).product();
-        if !at_once || rows < all {
-            for (i, block) in destination.chunks_mut(pitch.max(1)).take(channels).enumerate() {
-                self.gather_rows((n, c + i), spans, block, |x| x, at_once);
-            }
-        }
     }
 
     /// Copies, of the blocks that `spans` tell of so many channels, `pitch` apart in the destination, what lies inside
@@ -309,18 +272,6 @@ impl<'a, T: Element> Source<'a, T> {
         destination: &mut [U],
         map: impl Fn(T) -> U + Copy,
     ) {
-        self.gather_rows((n, c), spans, destination, map, false);
-    }
-
-    /// As [`gather`](Self::gather); if `beyond`, only the rows that lie outside the data on another axis than theirs.
-    fn gather_rows<U: Copy>(
-        &self,
-        (n, c): (usize, usize),
-        spans: &[Span],
-        destination: &mut [U],
-        map: impl Fn(T) -> U + Copy,
-        beyond: bool,
-    ) {
         let rank = spans.len();
         let (at, extents) = (&self.view.at, &self.view.shape()[2..]);
         let outside = map(self.outside());
@@ -332,10 +283,9 @@ impl<'a, T: Element> Source<'a, T> {
             return;
         }
         for _ in 0..counts.iter().product() {
-            let (mut from, mut to, mut within, mut inside) = (at.channel(n, c), 0, true, true);
+            let (mut from, mut to, mut within) = (at.channel(n, c), 0, true);
             for a in 0..rank - 1 {
                 let position = spans[a].start + (index[a] * spans[a].step) as isize;
-                inside &= (0..extents[a] as isize).contains(&position);
                 match self.boundary.source(position, extents[a]) {
                     Some(i) => from += at.step(a, i),
                     None => within = false,
@@ -343,9 +293,6 @@ impl<'a, T: Element> Source<'a, T> {
                 to += index[a] * spans[a].pitch;
             }
             advance(&mut index[..rank - 1], &counts[..rank - 1]);
-            if beyond && inside {
-                continue;
-            }
             let row = &mut destination[to..to + (last.count - 1) * last.pitch + 1];
             if !within {
                 row.iter_mut().step_by(last.pitch).for_each(|y| *y = outside);

@@ -197,7 +197,7 @@ unsafe fn some_dots<V: Vector, const M: usize, const N: usize>(call: &Dots<'_, V
                 let source = source as isize + j * l + first;
                 add!(j * l, |from| V::load(from), |n| V::load(sources[n].wrapping_offset(source)));
             }
-            // What lies before them and behind, in one loop of its own: a look at every register costs a tenth.
+            // What lies before them and behind, in a loop of its own.
             for j in (0..low).chain(high..(width + l - 1) / l) {
                 let at = j * l;
                 let source = source as isize + at + first;

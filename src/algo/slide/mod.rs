@@ -17,7 +17,7 @@ use super::lower::{Lowered, Phase, tiles};
 use super::{Call, Execute, Needs};
 use crate::element::Element;
 use crate::problem::{Boundary, MAX_RANK, Pass, Problem};
-use crate::simd::{self, Caches, Column, Isa, Line, Plane, Sliding, TileMut, Workers};
+use crate::simd::{self, Caches, Column, Isa, Line, Plane, Planes, Sliding, TileMut, Workers};
 use crate::view::{MAX_AXES, View, ViewMut, advance};
 
 /// Results that a work item has at the least, where there are channels enough.
@@ -70,6 +70,13 @@ impl<'a, T> Samples<'a, T> {
     fn all(source: &'a [T], channel: usize, columns: &'a [Column]) -> Self {
         let outer = [0; MAX_RANK];
         Self { source, channel, outer, pitch: 0, inside: None, steps: [1, 1], first: [0, 0], columns, ahead: &[] }
+    }
+
+    /// Their sums by some weights, into planes that are not streamed.
+    fn call(self, weights: &'a [T], out: Planes<'a, T>) -> Sliding<'a, T> {
+        let Self { source, channel, outer: _, pitch, inside, steps, first, columns, ahead } = self;
+        let (down, stream) = (false, false);
+        Sliding { source, channel, pitch, inside, steps, first, columns, weights, down, out, stream, ahead }
     }
 }
 
@@ -381,7 +388,7 @@ impl<T: Element> Work<'_, T> {
 
     /// Computes a part, one plane of its last two axes after the other.
     fn planes(&self, tile: &mut TileMut<'_, T>, part: &Part, samples: Samples<'_, T>, rows: &mut [T]) {
-        let Samples { source, channel, outer: pitches, pitch, inside, steps, first: at, columns, ahead } = samples;
+        let Samples { source, channel, outer: pitches, inside, steps, first: at, .. } = samples;
         let (rank, isa, terms, stream) = (self.phase.len(), self.slide.isa, self.made.terms, self.slide.stream);
         let down = self.made.down;
         let group = tile.start()[1] + part.channel;
@@ -404,25 +411,8 @@ impl<T: Element> Work<'_, T> {
             && let Some(out) = tile.planes(&index[..2 + rank], [part.count, 1, whole * lanes])
             && let Some(out) = out.folded(lanes)
         {
-            let columns = &self.made.folded;
-            let first = at;
-            T::slide(
-                isa,
-                Sliding {
-                    source,
-                    channel,
-                    pitch: lanes,
-                    inside,
-                    steps,
-                    first,
-                    columns,
-                    weights,
-                    down: false,
-                    out,
-                    stream,
-                    ahead,
-                },
-            );
+            let folded = Samples { pitch: lanes, columns: &self.made.folded, ..samples };
+            T::slide(isa, Sliding { stream, ..folded.call(weights, out) });
             let mut rest = *part;
             rest.low[0] += whole * lanes;
             if rest.low[0] < rest.high[0] {
@@ -441,44 +431,14 @@ impl<T: Element> Work<'_, T> {
             let source = &source[base..];
             let shape = [part.count, height, width];
             if let Some(out) = tile.planes(&index[..2 + rank], shape) {
-                let first = at;
-                T::slide(
-                    isa,
-                    Sliding {
-                        source,
-                        channel,
-                        pitch,
-                        inside,
-                        steps,
-                        first,
-                        columns,
-                        weights,
-                        down,
-                        out,
-                        stream,
-                        ahead,
-                    },
-                );
+                T::slide(isa, Sliding { down, stream, ..Samples { source, ..samples }.call(weights, out) });
             } else {
                 for (c, y) in (0..part.count).flat_map(|c| (0..height).step_by(ROWS).map(move |y| (c, y))) {
                     let some = ROWS.min(height - y);
                     let (source, weights) = (&source[c * channel..], &weights[c * terms..][..terms]);
-                    let (first, out) = ([at[0] + y * steps[0], at[1]], Plane::of(rows, width, some, width).into());
-                    let call = Sliding {
-                        source,
-                        channel,
-                        pitch,
-                        inside,
-                        steps,
-                        first,
-                        columns,
-                        weights,
-                        down,
-                        out,
-                        stream,
-                        ahead,
-                    };
-                    T::slide(isa, Sliding { stream: false, ..call });
+                    let samples = Samples { source, first: [at[0] + y * steps[0], at[1]], ..samples };
+                    let out = Plane::of(rows, width, some, width).into();
+                    T::slide(isa, Sliding { down, ..samples.call(weights, out) });
                     let mut at = index;
                     at[1] += c;
                     for (i, row) in rows.chunks_exact(width).take(some).enumerate() {

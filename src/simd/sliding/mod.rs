@@ -220,7 +220,10 @@ impl<T: Copy> Channels<'_, T> {
                 low: *low,
                 high: *high,
                 weights: call.weights.as_ptr().add(channel * taps),
-                lead: out.lead::<V>().filter(|&lead| call.stream && (wide || lead == 0 && whole)),
+                lead: match call.stream {
+                    true => out.lead::<V>().filter(|&lead| wide || lead == 0 && whole),
+                    false => None,
+                },
                 out,
                 ahead: call.ahead.as_ptr().cast::<u8>().wrapping_add(channel * rows.div_ceil(4) * four_rows),
                 four_rows,

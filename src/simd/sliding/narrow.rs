@@ -8,10 +8,10 @@ use super::{Channel, Channels, Column};
 use crate::simd::vector::Vector;
 
 /// Heights of kernels that there is a loop for.
-pub(super) const HEIGHTS: [usize; 3] = [3, 5, 7];
+const HEIGHTS: [usize; 3] = [3, 5, 7];
 
-/// Registers of sums, at the most: of 32, beside the samples of a row and a weight.
-const SUMS: usize = 28;
+/// Registers of a row, at the most: with the highest kernel 28 of 32 for sums, beside the samples and a weight.
+const REGISTERS: usize = 4;
 
 /// Columns of taps, at the most.
 const COLUMNS: usize = 16;
@@ -20,8 +20,8 @@ const COLUMNS: usize = 16;
 pub(super) fn registers(lanes: usize, width: usize, columns: &[Column]) -> Option<usize> {
     let (registers, height) = (width.div_ceil(lanes), columns.first()?.height);
     let alike = columns.iter().all(|column| column.height == height && column.at[0] == columns[0].at[0]);
-    let known = HEIGHTS.contains(&height) && matches!(registers, 1..=4) && columns.len() <= COLUMNS;
-    (alike && known && height * registers <= SUMS).then_some(registers)
+    let known = HEIGHTS.contains(&height) && (1..=REGISTERS).contains(&registers) && columns.len() <= COLUMNS;
+    (alike && known).then_some(registers)
 }
 
 /// How the channels of a call are computed so.
