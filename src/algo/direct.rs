@@ -33,8 +33,10 @@ const LARGE_DEPTH: usize = 2048;
 /// one to the next is a multiple of a large power of two.
 const SCATTERED: usize = 8;
 
-/// Bytes of a block that the design aims at: half of a second cache of 1 MiB.
-const BLOCK_BYTES: usize = 448 << 10;
+/// Bytes of a block that the design aims at: beside it in the second cache lie the weights and the results.
+fn block_bytes() -> usize {
+    Caches::detect().second / 16 * 7
+}
 
 /// Results and the zeros between them for each result, at the most, that are put together before they are written.
 const MOST_SPREAD: usize = 4;
@@ -98,16 +100,17 @@ pub(crate) fn design(problem: &Problem) -> Result<Vec<usize>, String> {
         let tiles: f64 = phase.iter().zip(tile).map(|(a, &n)| a.count.div_ceil(n) as f64).product();
         tiles * (problem.batch * lowered.groups) as f64
     };
+    let most = block_bytes() as f64;
     // Cut the outermost axes first, the last one no shorter than a few registers.
     for a in 0..rank {
         let least = if a + 1 == rank { 512.min(tile[a]) } else { 1 };
         // No thinner than what the taps reach beyond it, lest most of the block be gathered twice.
         let thick = BlockAxis::of(&phase[a]).map_or(1, |b| b.extra.div_ceil(2)).clamp(least, tile[a].max(least));
-        while tile[a] > thick && block(&tile) > BLOCK_BYTES as f64 {
+        while tile[a] > thick && block(&tile) > most {
             tile[a] = tile[a].div_ceil(2).max(thick);
         }
     }
-    while block(&tile) > 32.0 * BLOCK_BYTES as f64 {
+    while block(&tile) > 32.0 * most {
         let Some(a) = (0..rank).find(|&a| tile[a] > if a + 1 == rank { 64 } else { 1 }) else { break };
         tile[a] = tile[a].div_ceil(2);
     }
@@ -482,8 +485,8 @@ impl Direct {
                 let unit = if written { 48 } else { lanes };
                 let chunk = |bytes: usize| (bytes / size_of::<T>() / channels / unit * unit).clamp(48, CHUNK);
                 // All of a small image at once: else the weights would be read again for every part of it.
-                let small = count.iter().product::<usize>() <= chunk(BLOCK_BYTES) || !written;
-                let chunk = chunk(if small { BLOCK_BYTES } else { BLOCK_BYTES / 2 });
+                let small = count.iter().product::<usize>() <= chunk(block_bytes()) || !written;
+                let chunk = chunk(block_bytes() / if small { 1 } else { 2 });
                 let next = next.and_then(|(at, start)| made.in_place(source, at, &start[..rank], count));
                 (lying, offsets, chunk, channels * terms / lowered.inner, Err(next.map(|(samples, _)| samples)))
             }

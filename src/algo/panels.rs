@@ -12,18 +12,12 @@ use super::lower::{Lowered, Phase};
 /// on its columns' loads than on its sums.
 pub(crate) fn rows(isa: Isa, outer: usize) -> usize {
     let cost = |m: usize| outer.div_ceil(m) as f64 * (m as f64 + 0.6);
-    [8, 4, 2, 1].into_iter().filter(|&m| m <= isa.rows()).min_by(|&a, &b| cost(a).total_cmp(&cost(b))).unwrap_or(1)
+    isa.tiles().iter().map(|&[m, _]| m).min_by(|&a, &b| cost(a).total_cmp(&cost(b))).unwrap_or(1)
 }
 
 /// The columns of a panel: as many as the leaf keeps in registers at once with so many rows.
 pub(crate) fn width<T: Kernels>(isa: Isa, rows: usize) -> usize {
-    let registers = match (isa.rows(), rows) {
-        (8, 8) => 3,
-        (8, 4) => 6,
-        (_, 4) => 3,
-        _ => 8,
-    };
-    registers * T::lanes(isa)
+    isa.tiles().iter().find(|&&[m, _]| m == rows).map_or(1, |&[_, n]| n) * T::lanes(isa)
 }
 
 /// `value` of every combination of taps, the last axis fastest.

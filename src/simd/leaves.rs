@@ -38,18 +38,24 @@ use super::winograd::Passes;
 /// Offsets into a source, their largest known: what bounds are checked by, once a call.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Offsets {
+    /// [`AHEAD`] more than there are, which are asked for and not read.
     values: Vec<usize>,
+    count: usize,
     largest: usize,
 }
 
+/// Terms that a column's samples are asked for before they are summed, by leaves of few registers.
+const AHEAD: usize = 12;
+
 impl Offsets {
-    pub(crate) fn new(values: Vec<usize>) -> Self {
-        let largest = values.iter().copied().max().unwrap_or(0);
-        Self { values, largest }
+    pub(crate) fn new(mut values: Vec<usize>) -> Self {
+        let (count, largest) = (values.len(), values.iter().copied().max().unwrap_or(0));
+        values.resize(count + AHEAD, largest);
+        Self { values, count, largest }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.values.len()
+        self.count
     }
 
     pub(crate) fn largest(&self) -> usize {
@@ -57,13 +63,13 @@ impl Offsets {
     }
 
     pub(crate) fn as_slice(&self) -> &[usize] {
-        &self.values
+        &self.values[..self.count]
     }
 }
 
 /// The arguments of a product; see the [module](self).
 pub struct Product<'a, T> {
-    /// `M`: a power of two, at most [`Isa::rows`].
+    /// `M`: one of [`Isa::tiles`].
     pub(crate) rows: usize,
     /// `rows` weights for each term.
     pub(crate) weights: &'a [T],
@@ -110,7 +116,7 @@ macro_rules! kernels {
             }
 
             fn product(isa: Isa, call: Product<'_, Self>) {
-                call.check();
+                call.check(isa);
                 dispatch!(isa, call, Product<$t> => product, $avx512, $avx2, $lanes; 32, 16)
             }
 
@@ -130,9 +136,9 @@ kernels! {
 
 impl<T> Product<'_, T> {
     /// Everything that the loops take on trust.
-    fn check(&self) {
+    fn check(&self, isa: Isa) {
         let (rows, [present, columns], lines) = (self.rows, self.out.shape(), self.out.count);
-        assert!(matches!(rows, 1 | 2 | 4 | 8), "rows are a power of two up to 8");
+        assert!(isa.tiles().iter().any(|&[m, _]| m == rows), "there is a tile of so many rows");
         assert!(
             columns > 0 && lines > 0 && (1..=rows).contains(&present),
             "there are results, and weights for each row"
@@ -173,6 +179,7 @@ unsafe fn product<V: Vector, const REGISTERS: usize>(call: Product<'_, V::Lane>)
                 weights: call.weights.as_ptr(),
                 source: call.source.as_ptr().add(line * call.pitch),
                 offsets: &call.offsets.values[call.first..][..call.terms],
+                later: &call.offsets.values[call.first + AHEAD..][..call.terms],
                 length,
                 out,
                 joined: joined.then_some((&call.out, call.pitch)),
@@ -207,6 +214,8 @@ struct ProductLine<'a, T> {
     weights: *const T,
     source: *const T,
     offsets: &'a [usize],
+    /// Those of the terms [`AHEAD`] of them.
+    later: &'a [usize],
     /// Columns that are computed.
     length: usize,
     out: Plane<'a, T>,
@@ -256,19 +265,21 @@ unsafe fn product_line<V: Vector, const REGISTERS: usize>(
         let registers = unsafe {
             match (call.rows, REGISTERS) {
                 // Four registers are two and two: a single one waits for its weights.
-                (8, 32) if left >= 3 && left != 4 => tile::<V, 8, 3>(call, at, wanted),
-                (8, _) if left >= 2 => tile::<V, 8, 2>(call, at, wanted),
-                (8, _) => tile::<V, 8, 1>(call, at, wanted),
-                (4, 32) if left >= 6 => tile::<V, 4, 6>(call, at, wanted),
-                (4, _) if left >= 3 => tile::<V, 4, 3>(call, at, wanted),
-                (4, _) if left >= 2 => tile::<V, 4, 2>(call, at, wanted),
-                (4, _) => tile::<V, 4, 1>(call, at, wanted),
-                (2, 32) if left >= 8 => tile::<V, 2, 8>(call, at, wanted),
-                (2, _) if left >= 4 => tile::<V, 2, 4>(call, at, wanted),
-                (2, _) => tile::<V, 2, 1>(call, at, wanted),
-                (_, _) if left >= 8 => tile::<V, 1, 8>(call, at, wanted),
-                (_, _) if left >= 4 => tile::<V, 1, 4>(call, at, wanted),
-                (_, _) => tile::<V, 1, 1>(call, at, wanted),
+                (8, 32) if left >= 3 && left != 4 => tile::<V, REGISTERS, 8, 3>(call, at, wanted),
+                (8, 32) if left >= 2 => tile::<V, REGISTERS, 8, 2>(call, at, wanted),
+                (8, 32) => tile::<V, REGISTERS, 8, 1>(call, at, wanted),
+                (6, 16) if left >= 2 => tile::<V, REGISTERS, 6, 2>(call, at, wanted),
+                (6, 16) => tile::<V, REGISTERS, 6, 1>(call, at, wanted),
+                (4, 32) if left >= 6 => tile::<V, REGISTERS, 4, 6>(call, at, wanted),
+                (4, 32) if left >= 3 => tile::<V, REGISTERS, 4, 3>(call, at, wanted),
+                (4, _) if left >= 2 => tile::<V, REGISTERS, 4, 2>(call, at, wanted),
+                (4, _) => tile::<V, REGISTERS, 4, 1>(call, at, wanted),
+                (2, 32) if left >= 8 => tile::<V, REGISTERS, 2, 8>(call, at, wanted),
+                (2, _) if left >= 4 => tile::<V, REGISTERS, 2, 4>(call, at, wanted),
+                (2, _) => tile::<V, REGISTERS, 2, 1>(call, at, wanted),
+                (_, _) if left >= 8 => tile::<V, REGISTERS, 1, 8>(call, at, wanted),
+                (_, _) if left >= 4 => tile::<V, REGISTERS, 1, 4>(call, at, wanted),
+                (_, _) => tile::<V, REGISTERS, 1, 1>(call, at, wanted),
             }
         };
         done += registers;
@@ -287,7 +298,7 @@ unsafe fn product_line<V: Vector, const REGISTERS: usize>(
 /// # Safety
 /// As [`product`]; there are columns for each of the registers.
 #[inline(always)]
-unsafe fn tile<V: Vector, const M: usize, const N: usize>(
+unsafe fn tile<V: Vector, const REGISTERS: usize, const M: usize, const N: usize>(
     call: &ProductLine<'_, V::Lane>,
     at: Place,
     wanted: Wanted<'_>,
@@ -295,7 +306,7 @@ unsafe fn tile<V: Vector, const M: usize, const N: usize>(
     // SAFETY: the caller's promise.
     unsafe {
         if call.present == M && at.at + N * V::LANES <= call.length {
-            whole_tile::<V, M, N>(call, at, wanted);
+            whole_tile::<V, REGISTERS, M, N>(call, at, wanted);
         } else {
             edge_tile::<V, M, N>(call, at, wanted);
         }
@@ -308,7 +319,7 @@ unsafe fn tile<V: Vector, const M: usize, const N: usize>(
 /// # Safety
 /// As [`tile`].
 #[inline(always)]
-unsafe fn whole_tile<V: Vector, const M: usize, const N: usize>(
+unsafe fn whole_tile<V: Vector, const REGISTERS: usize, const M: usize, const N: usize>(
     call: &ProductLine<'_, V::Lane>,
     place: Place,
     wanted: Wanted<'_>,
@@ -341,8 +352,11 @@ unsafe fn whole_tile<V: Vector, const M: usize, const N: usize>(
         }
         // A macro, since closures are not compiled for the instruction set for certain.
         macro_rules! sum {
-            ($offsets:expr) => {
-                for &offset in $offsets {
+            ($terms:expr) => {
+                for (&offset, &later) in $terms {
+                    if REGISTERS == 16 {
+                        prefetch_line(source.wrapping_add(later).cast());
+                    }
                     let from = source.add(offset);
                     let mut columns = [V::zero(); N];
                     for n in 0..N {
@@ -358,16 +372,16 @@ unsafe fn whole_tile<V: Vector, const M: usize, const N: usize>(
                 }
             };
         }
-        if M == 8 {
+        if M >= 6 {
             let each = wanted.lines.div_ceil(call.offsets.len().div_ceil(PAUSE).max(1));
-            for offsets in call.offsets.chunks(PAUSE) {
+            for (offsets, later) in call.offsets.chunks(PAUSE).zip(call.later.chunks(PAUSE)) {
                 wanted.asking.ask(each);
-                sum!(offsets);
+                sum!(offsets.iter().zip(later));
             }
         } else {
             // Two loops are too much for the compiler here: it would keep the sums in memory.
             wanted.asking.ask(wanted.lines);
-            sum!(call.offsets);
+            sum!(call.offsets.iter().zip(call.later));
         }
         if call.joined.is_some() {
             return part::<V, M, N>(call, place, sums, V::LANES);
@@ -582,7 +596,7 @@ mod tests {
     #[test]
     fn every_tile_agrees_with_the_sum_written_out() {
         for isa in Isa::all() {
-            for rows in [1, 2, 4, 8].into_iter().filter(|&rows| rows <= isa.rows()) {
+            for &[rows, _] in isa.tiles() {
                 for end in End::BOTH {
                     for width in (1..=70).chain([95, 96, 97, 127, 128, 129, 160, 399, 400]) {
                         products_agree::<f32>(isa, end, rows, width);

@@ -75,22 +75,22 @@ impl<T> Outer<'_, T> {
 /// The call has been [checked](Outer::check), and the machine has `V`'s instruction set and `REGISTERS` registers.
 #[inline(always)]
 unsafe fn outer<V: Vector, const REGISTERS: usize>(call: Outer<'_, V::Lane>) {
-    let most = if REGISTERS == 32 { 8 } else { 4 };
+    let most = if REGISTERS == 32 { 8 } else { 6 };
     let (total, parts) = (call.columns / V::LANES, call.rows.div_ceil(most));
     let mut done = 0;
     while done < total {
         // Four registers are two and two: a single one waits for its weights.
         let take = match total - done {
-            4 | 2 => 2,
             1 => 1,
-            _ => 3,
+            3 | 5.. if REGISTERS == 32 => 3,
+            _ => 2,
         };
         for part in 0..parts {
             let (first, end) = (call.rows * part / parts, call.rows * (part + 1) / parts);
             // SAFETY: rows and columns lie within those that have been checked.
             unsafe {
                 match take {
-                    3 => some_rows::<V, 3>(&call, first, end - first, done * V::LANES),
+                    3 if REGISTERS == 32 => some_rows::<V, 3>(&call, first, end - first, done * V::LANES),
                     2 => some_rows::<V, 2>(&call, first, end - first, done * V::LANES),
                     _ => some_rows::<V, 1>(&call, first, end - first, done * V::LANES),
                 }

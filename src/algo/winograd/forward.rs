@@ -381,21 +381,23 @@ impl<T: Element> Run<'_, T> {
         let between = simd::split::<T>(&mut scratch, self.forward.between(extent) * lanes);
         let columns = panels.columns(panel);
         for f in 0..panels.frequencies {
-            T::outer(
-                *isa,
-                Outer {
-                    rows: extent.count(),
-                    columns,
-                    terms: lowered.inner,
-                    weights: &samples[f * from..],
-                    steps: [*padded, 1],
-                    source: &values[f * panels.step..],
-                    pitch: panels.width,
-                    out: &mut products[f * step..][..step],
-                    out_pitch: panels.width,
-                    add: false,
-                },
-            );
+            for strip in (0..columns).step_by(panels.strip) {
+                T::outer(
+                    *isa,
+                    Outer {
+                        rows: extent.count(),
+                        columns: panels.strip.min(columns - strip),
+                        terms: lowered.inner,
+                        weights: &samples[f * from..],
+                        steps: [*padded, 1],
+                        source: &values[f * panels.step + strip * lowered.inner..],
+                        pitch: panels.strip,
+                        out: &mut products[f * step..][strip..step],
+                        out_pitch: panels.width,
+                        add: false,
+                    },
+                );
+            }
             if let Some((ahead, count)) = &mut ahead {
                 ahead.advance(panel * panels.frequencies + f + 1, *count * panels.frequencies);
             }

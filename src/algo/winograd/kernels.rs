@@ -10,7 +10,8 @@ use crate::view::{View, advance};
 /// Inner channels that are transformed at a time, so that what lies between the axes stays in the first cache.
 const CHUNK: usize = 16;
 
-/// How panels lie: for every frequency, for every inner channel, `width` outer ones.
+/// How panels of `width` outer channels lie: for every frequency, for every strip of them, for every inner channel, the
+/// strip's channels.
 #[derive(Clone, Debug)]
 pub(super) struct Panels {
     isa: Isa,
@@ -18,6 +19,8 @@ pub(super) struct Panels {
     inner: usize,
     outer: usize,
     pub(super) width: usize,
+    /// As many as the leaf takes at once.
+    pub(super) strip: usize,
     pub(super) frequencies: usize,
     /// From one frequency to the next.
     pub(super) step: usize,
@@ -29,8 +32,13 @@ pub(super) fn odd_step(elements: usize, lanes: usize) -> usize {
     (elements.div_ceil(lanes) | 1) * lanes
 }
 
-/// Registers of a panel: as many as the leaf takes, unless one too many is left.
-fn registers(total: usize) -> usize {
+/// Registers of a panel. Where the leaf takes two, three times as many, which the samples are read for at once; where it
+/// takes three, those, unless one too many is left.
+fn registers(isa: Isa, total: usize) -> usize {
+    let [_, most] = isa.tiles()[0];
+    if most == 2 {
+        return total.div_ceil(total.div_ceil(3 * most)).next_multiple_of(most).min(total);
+    }
     let cost = |n: usize| match n {
         0 => 0.0,
         1 => 1.3,
@@ -44,10 +52,11 @@ fn registers(total: usize) -> usize {
 impl Panels {
     pub(super) fn new<T: Element>(isa: Isa, lowered: &Lowered, axes: &[Axis]) -> Self {
         let lanes = T::lanes(isa);
-        let width = registers(lowered.outer.div_ceil(lanes)).min(lowered.outer.div_ceil(lanes)) * lanes;
+        let width = registers(isa, lowered.outer.div_ceil(lanes)).min(lowered.outer.div_ceil(lanes)) * lanes;
+        let strip = width.min(isa.tiles()[0][1] * lanes);
         let frequencies = axes.iter().map(Axis::size).product();
-        let step = odd_step(lowered.inner.saturating_mul(width), lanes);
-        Self { isa, lanes, inner: lowered.inner, outer: lowered.outer, width, frequencies, step }
+        let step = odd_step(lowered.inner.saturating_mul(width.next_multiple_of(strip)), lanes);
+        Self { isa, lanes, inner: lowered.inner, outer: lowered.outer, width, strip, frequencies, step }
     }
 
     /// Panels of one group.
@@ -115,8 +124,9 @@ impl Panels {
                     2 => &*first,
                     _ => &*second,
                 };
-                let lines = [[lead, r * l, size * self.step], [1, 0, 0], [count, lead * r * l, self.width]];
-                let out = &mut out[channel * self.width + column..];
+                let lines = [[lead, r * l, size * self.step], [1, 0, 0], [count, lead * r * l, self.strip]];
+                let strip = column / self.strip * self.strip * self.inner;
+                let out = &mut out[strip + channel * self.strip + column % self.strip..];
                 let map = Map::Kernel(r);
                 T::pass(self.isa, Pass { map, size, source, out, steps: [l, self.step], lines, finite: None });
             }
