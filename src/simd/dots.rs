@@ -59,7 +59,7 @@ impl<T> Dots<'_, T> {
     }
 }
 
-/// `MANY` is how many gradients a tile takes where there are as many: 7 with 32 registers, 2 with 16.
+/// `MANY` is how many gradients a tile takes where there are as many: 7 with 32 registers, 3 with 16.
 ///
 /// # Safety
 /// The call has been [checked](Dots::check), and the machine has `V`'s instruction set.
@@ -70,36 +70,55 @@ pub(super) unsafe fn dots<V: Vector, const MANY: usize>(call: Dots<'_, V::Lane>)
         let parts = total.div_ceil(most);
         [total * part / parts, total * (part + 1) / parts]
     };
-    for part in 0..call.channels.div_ceil(MANY) {
-        let [channel, end] = cut(call.channels, MANY, part);
-        let gradients = end - channel;
-        let most = match (gradients, MANY) {
-            (1, _) => 9,
-            (5.., _) => 3,
-            (_, 7) => 6,
-            _ => 4,
-        };
-        for part in 0..call.offsets.len().div_ceil(most) {
-            let [offset, end] = cut(call.offsets.len(), most, part);
-            // SAFETY: as many gradients and offsets are left.
-            unsafe {
-                match gradients {
-                    7 if MANY == 7 => few_dots::<V, 7>(&call, [channel, offset], end - offset),
-                    6 if MANY == 7 => few_dots::<V, 6>(&call, [channel, offset], end - offset),
-                    5 if MANY == 7 => few_dots::<V, 5>(&call, [channel, offset], end - offset),
-                    4 if MANY == 7 => many_dots::<V, 4>(&call, [channel, offset], end - offset),
-                    3 if MANY == 7 => many_dots::<V, 3>(&call, [channel, offset], end - offset),
-                    2 => many_dots::<V, 2>(&call, [channel, offset], end - offset),
-                    _ => match end - offset {
-                        9 => some_dots::<V, 1, 9>(&call, [channel, offset]),
-                        8 => some_dots::<V, 1, 8>(&call, [channel, offset]),
-                        7 => some_dots::<V, 1, 7>(&call, [channel, offset]),
-                        left => many_dots::<V, 1>(&call, [channel, offset], left),
-                    },
+    // With few registers a tile soon comes back to its gradients, which are to be in the first cache then.
+    let row = MANY * call.width.div_ceil(V::LANES) * size_of::<V>();
+    let group = if MANY == 7 { call.rows } else { NEAR.div_ceil(row) };
+    for first in (0..call.rows).step_by(group) {
+        let rows = [first, (first + group).min(call.rows)];
+        for part in 0..call.channels.div_ceil(MANY) {
+            let [channel, end] = cut(call.channels, MANY, part);
+            let gradients = end - channel;
+            let most = match (gradients, MANY) {
+                (1, _) => 9,
+                (5.., _) | (3, 3) => 3,
+                (_, 7) => 6,
+                _ => 4,
+            };
+            for part in 0..call.offsets.len().div_ceil(most) {
+                let [offset, end] = cut(call.offsets.len(), most, part);
+                let (at, count) = (Place { channel, offset, rows }, end - offset);
+                // SAFETY: as many gradients and offsets are left.
+                unsafe {
+                    match gradients {
+                        7 if MANY == 7 => few_dots::<V, 7>(&call, at, count),
+                        6 if MANY == 7 => few_dots::<V, 6>(&call, at, count),
+                        5 if MANY == 7 => few_dots::<V, 5>(&call, at, count),
+                        4 if MANY == 7 => many_dots::<V, 4>(&call, at, count),
+                        3 if MANY == 7 => many_dots::<V, 3>(&call, at, count),
+                        3 => few_dots::<V, 3>(&call, at, count),
+                        2 => many_dots::<V, 2>(&call, at, count),
+                        _ => match count {
+                            9 => some_dots::<V, 1, 9>(&call, at),
+                            8 => some_dots::<V, 1, 8>(&call, at),
+                            7 => some_dots::<V, 1, 7>(&call, at),
+                            _ => many_dots::<V, 1>(&call, at, count),
+                        },
+                    }
                 }
             }
         }
     }
+}
+
+/// Bytes of the gradients of a tile that the first cache keeps beside the source's rows.
+const NEAR: usize = 12 << 10;
+
+/// What a tile of dot products begins with, and its rows.
+#[derive(Clone, Copy)]
+struct Place {
+    channel: usize,
+    offset: usize,
+    rows: [usize; 2],
 }
 
 /// As [`many_dots`], at most three offsets.
@@ -107,7 +126,7 @@ pub(super) unsafe fn dots<V: Vector, const MANY: usize>(call: Dots<'_, V::Lane>)
 /// # Safety
 /// As [`dots`]; there are as many.
 #[inline(always)]
-unsafe fn few_dots<V: Vector, const M: usize>(call: &Dots<'_, V::Lane>, at: [usize; 2], offsets: usize) {
+unsafe fn few_dots<V: Vector, const M: usize>(call: &Dots<'_, V::Lane>, at: Place, offsets: usize) {
     // SAFETY: the caller's promise.
     unsafe {
         match offsets {
@@ -123,7 +142,7 @@ unsafe fn few_dots<V: Vector, const M: usize>(call: &Dots<'_, V::Lane>, at: [usi
 /// # Safety
 /// As [`dots`]; there are as many.
 #[inline(always)]
-unsafe fn many_dots<V: Vector, const M: usize>(call: &Dots<'_, V::Lane>, at: [usize; 2], offsets: usize) {
+unsafe fn many_dots<V: Vector, const M: usize>(call: &Dots<'_, V::Lane>, at: Place, offsets: usize) {
     // SAFETY: the caller's promise.
     unsafe {
         match offsets {
@@ -145,8 +164,8 @@ const AHEAD: usize = 8192;
 /// # Safety
 /// As [`dots`]; there are as many.
 #[inline(always)]
-unsafe fn some_dots<V: Vector, const M: usize, const N: usize>(call: &Dots<'_, V::Lane>, at: [usize; 2]) {
-    let [channel, offset] = at;
+unsafe fn some_dots<V: Vector, const M: usize, const N: usize>(call: &Dots<'_, V::Lane>, at: Place) {
+    let Place { channel, offset, rows: [top, bottom] } = at;
     let l = V::LANES as isize;
     let (inside, first) = call.ends.map_or((isize::MAX, 0), |(inside, first)| (inside as isize, first));
     let width = call.width as isize;
@@ -174,7 +193,7 @@ unsafe fn some_dots<V: Vector, const M: usize, const N: usize>(call: &Dots<'_, V
         for n in 0..N {
             sources[n] = sources[n].wrapping_add(call.offsets.as_slice()[offset + n]);
         }
-        for row in 0..call.rows {
+        for row in top..bottom {
             let [from, source] = call.pitches.map(|pitch| row * pitch);
             // A macro, since closures are not compiled for the instruction set for certain.
             macro_rules! add {

@@ -122,7 +122,7 @@ macro_rules! kernels {
 
             fn dots(isa: Isa, call: Dots<'_, Self>) {
                 call.check(Self::lanes(isa));
-                dispatch!(isa, call, Dots<$t> => dots::dots, $avx512, $avx2, $lanes; 7, 2)
+                dispatch!(isa, call, Dots<$t> => dots::dots, $avx512, $avx2, $lanes; 7, 3)
             }
         }
     )*};
