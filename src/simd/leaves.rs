@@ -172,7 +172,7 @@ unsafe fn product<V: Vector, const REGISTERS: usize>(call: Product<'_, V::Lane>)
         // SAFETY: `check` has seen that the source holds what every line reads.
         unsafe {
             let out = call.out.plane(line);
-            let lead = if call.large && !call.add && !joined { out.lead::<V>() } else { None };
+            let lead = if V::LINE && call.large && !call.add && !joined { out.lead::<V>() } else { None };
             let mut part = ProductLine {
                 rows: call.rows,
                 present,

@@ -462,7 +462,7 @@ impl<'a, T> Plane<'a, T> {
     #[inline(always)]
     pub(super) fn lead<V: Vector<Lane = T>>(&self) -> Option<usize> {
         let (pitch, before) = (self.pitch.unsigned_abs() * size_of::<T>(), self.data.align_offset(Line::BYTES));
-        (V::LINE && (self.rows == 1 || pitch.is_multiple_of(Line::BYTES)) && before < self.width).then_some(before)
+        (V::STREAMS && (self.rows == 1 || pitch.is_multiple_of(Line::BYTES)) && before < self.width).then_some(before)
     }
 
     /// Where a row begins.

@@ -19,6 +19,8 @@ pub(super) trait Vector: Copy {
     const LANES: usize;
     /// Whether a register is a whole cache line.
     const LINE: bool = Self::LANES * size_of::<Self::Lane>() == Line::BYTES;
+    /// Whether [`stream`](Self::stream) writes past the caches.
+    const STREAMS: bool = false;
 
     unsafe fn zero() -> Self;
     unsafe fn load(from: *const Self::Lane) -> Self;
@@ -81,8 +83,8 @@ pub(super) trait Vector: Copy {
             std::ptr::copy_nonoverlapping(lanes.as_ptr().add(first).cast(), to.wrapping_add(first), end - first);
         }
     }
-    /// As [`store`](Self::store), past the caches where the machine can: for whole lines that nobody reads soon. `to` is
-    /// aligned as a register is. Other threads see it after a [`fence`](super::memory::fence), with which
+    /// As [`store`](Self::store), past the caches where the machine can: for whole lines that nobody reads soon, all of their
+    /// registers one after the other. `to` is aligned as a register is. Other threads see it after a [`fence`](super::memory::fence), with which
     /// [`Workers`](super::Workers) end.
     #[inline(always)]
     unsafe fn stream(self, to: *mut Self::Lane) {
@@ -139,6 +141,7 @@ macro_rules! x86_vectors {
             type Lane = $t;
             type Weight = $register;
             const LANES: usize = $lanes;
+            const STREAMS: bool = true;
 
             #[inline(always)]
             unsafe fn zero() -> Self {
@@ -217,6 +220,7 @@ macro_rules! x86_vectors {
             /// The real parts and the imaginary parts, each twice.
             type Weight = ($register, $register);
             const LANES: usize = $lanes / 2;
+            const STREAMS: bool = true;
 
             #[inline(always)]
             unsafe fn zero() -> Self {
@@ -487,6 +491,7 @@ pub(super) mod portable {
                 type Lane = $t;
                 type Weight = [$t; $lanes];
                 const LANES: usize = $lanes;
+                const STREAMS: bool = true;
 
                 #[inline(always)]
                 unsafe fn zero() -> Self {

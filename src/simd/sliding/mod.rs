@@ -205,7 +205,8 @@ impl<T: Copy> Channels<'_, T> {
         let four_rows = size_of_val(call.ahead).div_ceil(call.out.count * rows.div_ceil(4));
         let four_rows = four_rows.next_multiple_of(Line::BYTES);
         // Of narrower rows, too many lines would be written past the caches in part, and then again.
-        let (wide, whole) = (width * size_of::<T>() >= WIDE, width.is_multiple_of(V::LANES));
+        let bytes = width * size_of::<T>();
+        let (wide, whole) = (bytes >= WIDE, bytes.is_multiple_of(Line::BYTES));
         // SAFETY: `check` has seen that every channel has its weights and its samples.
         unsafe {
             let out = call.out.plane(channel);
@@ -221,6 +222,8 @@ impl<T: Copy> Channels<'_, T> {
                 high: *high,
                 weights: call.weights.as_ptr().add(channel * taps),
                 lead: match call.stream {
+                    // Of wide rows, a line of each in turn would be written, which memory is slow at.
+                    true if wide && !V::LINE => None,
                     true => out.lead::<V>().filter(|&lead| wide || lead == 0 && whole),
                     false => None,
                 },
@@ -340,7 +343,12 @@ unsafe fn strip<V: Vector, const REGISTERS: usize, const STEP: usize>(call: &Cha
         if let Some(lead) = call.lead
             && lead > 0
         {
-            block::<V, 4, 1, STEP>(call, [y, 0], lead, false);
+            // Less than a line, which is two registers at the most.
+            if lead > l {
+                block::<V, 4, 1, STEP>(call, [y, 0], l, false);
+                x = lead - l;
+            }
+            block::<V, 4, 1, STEP>(call, [y, x], lead - x, false);
             x = lead;
         }
         while x + l < width {
@@ -449,7 +457,7 @@ unsafe fn block<V: Vector, const M: usize, const N: usize, const STEP: usize>(
         }
         for m in 0..M {
             let to = call.out.row(y + m).add(x);
-            if stream && V::LINE {
+            if stream && (N * size_of::<V>()).is_multiple_of(Line::BYTES) {
                 for n in 0..N {
                     sums[m][n].stream(to.add(n * V::LANES));
                 }
