@@ -112,12 +112,13 @@ where
     V::Lane: Default,
 {
     let Interleave { columns, pitch, .. } = call;
-    let block = pitch.min(V::LANES);
-    if columns < V::LANES || !pitch.is_multiple_of(block) || !matches!(block, 2 | 4 | 8 | 16) {
+    let block = pitch.min(V::LANES).next_power_of_two();
+    if columns < V::LANES || block != V::LANES && block != pitch || !matches!(block, 2 | 4 | 8 | 16) {
         return each(call, 0..columns);
     }
-    // The last block overlaps the one before it where the columns are not whole registers.
-    for first in (0..pitch).step_by(block) {
+    // The last block overlaps the one before it where the columns are not whole registers. Rows that do not fill a block
+    // come first: what it writes of the next column is written again.
+    for first in (0..pitch).step_by(block).rev() {
         for from in (0..columns).step_by(V::LANES) {
             let from = from.min(columns - V::LANES);
             // SAFETY: a register of columns is left from there on, and as many rows of the panel.
@@ -136,12 +137,14 @@ where
 /// Interleaves `M` rows from the `first` on and a register of columns from `from` on.
 ///
 /// # Safety
-/// As [`interleave`]; rows and columns lie within the panel, and `M` is the smaller one of its pitch and the lanes.
+/// As [`interleave`]; rows and columns lie within the panel, and `M` is its pitch or the lanes, of which there are less than
+/// two for each row of the panel.
 #[inline(always)]
 unsafe fn shuffle<V: Arithmetic, const M: usize>(call: &Interleave<'_, V::Lane>, first: usize, from: usize) {
     // SAFETY: `check` has seen that the source holds all columns of the rows that there are, and the panel `pitch`
     // elements for each column, which nothing else borrows. Where M is smaller than the lanes, it is the pitch, so that
-    // consecutive registers are consecutive columns.
+    // consecutive registers are consecutive columns. Where it is not, lanes beyond the pitch lie in the next column, but
+    // those of the last.
     unsafe {
         let source = call.source.as_ptr().add(from);
         let out = call.out.as_ptr().cast_mut().add(from * call.pitch + first);
@@ -157,8 +160,14 @@ unsafe fn shuffle<V: Arithmetic, const M: usize>(call: &Interleave<'_, V::Lane>,
                 (rows[2 * m], rows[2 * m + 1]) = halves[m].zip(halves[m + M / 2]);
             }
         }
+        let left = call.pitch - first;
         for m in 0..M {
-            rows[m].store(out.add(m * (V::LANES / M) * call.pitch));
+            let out = out.add(m * (V::LANES / M) * call.pitch);
+            if left < M && from + m + 1 == call.columns {
+                rows[m].store_first(out, left);
+            } else {
+                rows[m].store(out);
+            }
         }
     }
 }
@@ -237,7 +246,7 @@ mod tests {
     }
 
     fn agree<T: Interleaved + bytemuck::Pod + PartialEq + std::fmt::Debug>(isa: Isa, number: impl Fn(usize) -> T) {
-        let pitches = [1usize, 2, 3, 4, 8, 12, 16, 24, 48];
+        let pitches = [1usize, 2, 3, 4, 5, 6, 8, 11, 12, 16, 17, 24, 27, 48];
         for (pitch, end) in pitches.into_iter().flat_map(|pitch| End::BOTH.map(|end| (pitch, end))) {
             for columns in (0..20).chain([31, 32, 33, 50]) {
                 for rows in [1, pitch / 2, pitch.saturating_sub(1), pitch] {

@@ -133,13 +133,16 @@ impl Isa {
     }
 
     /// The rows of a product's tiles, with the registers of columns that go with each.
-    pub(crate) fn tiles(self) -> &'static [[usize; 2]; 4] {
+    pub(crate) fn tiles(self) -> &'static [[usize; 2]] {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => &[[8, 3], [4, 6], [2, 8], [1, 8]],
             // Four by three, which would take all sixteen registers, is beyond the compiler: it keeps a sum in memory, and
             // every term waits for it.
-            _ => &[[6, 2], [4, 2], [2, 8], [1, 8]],
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => &[[6, 2], [4, 2], [2, 8], [1, 8]],
+            // Without a fused multiply-add a product takes a register more.
+            Self::Portable => &[[4, 2], [2, 8], [1, 8]],
         }
     }
 }
