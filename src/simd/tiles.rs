@@ -363,7 +363,7 @@ pub(crate) struct Plane<'a, T> {
 /// Planes of one shape at equal distances, which nobody else reads or writes.
 pub(crate) struct Planes<'a, T> {
     first: Plane<'a, T>,
-    step: isize,
+    pub(super) step: isize,
     pub(super) count: usize,
 }
 
@@ -462,7 +462,7 @@ impl<'a, T> Plane<'a, T> {
     #[inline(always)]
     pub(super) fn lead<V: Vector<Lane = T>>(&self) -> Option<usize> {
         let (pitch, before) = (self.pitch.unsigned_abs() * size_of::<T>(), self.data.align_offset(Line::BYTES));
-        (V::STREAMS && (self.rows == 1 || pitch.is_multiple_of(Line::BYTES)) && before < self.width).then_some(before)
+        (V::NATIVE && (self.rows == 1 || pitch.is_multiple_of(Line::BYTES)) && before < self.width).then_some(before)
     }
 
     /// Where a row begins.

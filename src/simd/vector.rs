@@ -19,8 +19,8 @@ pub(super) trait Vector: Copy {
     const LANES: usize;
     /// Whether a register is a whole cache line.
     const LINE: bool = Self::LANES * size_of::<Self::Lane>() == Line::BYTES;
-    /// Whether [`stream`](Self::stream) writes past the caches.
-    const STREAMS: bool = false;
+    /// Whether the machine itself masks lanes and [streams](Self::stream) registers.
+    const NATIVE: bool = false;
 
     unsafe fn zero() -> Self;
     unsafe fn load(from: *const Self::Lane) -> Self;
@@ -141,7 +141,7 @@ macro_rules! x86_vectors {
             type Lane = $t;
             type Weight = $register;
             const LANES: usize = $lanes;
-            const STREAMS: bool = true;
+            const NATIVE: bool = true;
 
             #[inline(always)]
             unsafe fn zero() -> Self {
@@ -220,7 +220,7 @@ macro_rules! x86_vectors {
             /// The real parts and the imaginary parts, each twice.
             type Weight = ($register, $register);
             const LANES: usize = $lanes / 2;
-            const STREAMS: bool = true;
+            const NATIVE: bool = true;
 
             #[inline(always)]
             unsafe fn zero() -> Self {
@@ -425,9 +425,9 @@ pub(super) mod avx2 {
         u8
     );
 
-    /// Loads and stores by a bit a lane, as AVX-512 has them.
+    /// Loads by a bit a lane, as AVX-512 has them.
     macro_rules! masked {
-        ($load:ident, $store:ident, $t:ty, $register:ty, $lanes:ident, $by_lanes:ident, $by_lanes_store:ident) => {
+        ($load:ident, $t:ty, $register:ty, $lanes:ident, $by_lanes:ident) => {
             /// # Safety
             /// The machine has AVX2, and the lanes of `mask` are valid.
             #[inline(always)]
@@ -435,18 +435,57 @@ pub(super) mod avx2 {
                 // SAFETY: the caller's promise.
                 unsafe { $by_lanes(from, $lanes(mask)) }
             }
-
-            /// # Safety
-            /// The machine has AVX2, and the lanes of `mask` are valid.
-            #[inline(always)]
-            unsafe fn $store(to: *mut $t, mask: u8, value: $register) {
-                // SAFETY: the caller's promise.
-                unsafe { $by_lanes_store(to, $lanes(mask), value) }
-            }
         };
     }
-    masked!(mask_load_ps, mask_store_ps, f32, __m256, eight, _mm256_maskload_ps, _mm256_maskstore_ps);
-    masked!(mask_load_pd, mask_store_pd, f64, __m256d, four, _mm256_maskload_pd, _mm256_maskstore_pd);
+    masked!(mask_load_ps, f32, __m256, eight, _mm256_maskload_ps);
+    masked!(mask_load_pd, f64, __m256d, four, _mm256_maskload_pd);
+
+    /// Stores the lanes whose bits are set, which are neighbours: in up to three pieces, since the instruction for any lanes
+    /// takes as long as dozens of stores on some machines.
+    ///
+    /// # Safety
+    /// The machine has AVX2, and the lanes of `mask` are valid.
+    #[inline(always)]
+    unsafe fn mask_store_ps(to: *mut f32, mask: u8, value: __m256) {
+        let (first, count) = (mask.trailing_zeros() as usize & 7, mask.count_ones());
+        // SAFETY: the pieces make up the lanes that are valid by the caller's promise.
+        unsafe {
+            let mut to = to.wrapping_add(first);
+            let mut value = value;
+            if first > 0 {
+                let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+                value = _mm256_permutevar8x32_ps(value, _mm256_add_epi32(lanes, _mm256_set1_epi32(first as i32)));
+            }
+            if count == 8 {
+                return _mm256_storeu_ps(to, value);
+            }
+            let mut left = _mm256_castps256_ps128(value);
+            if count & 4 != 0 {
+                _mm_storeu_ps(to, left);
+                (left, to) = (_mm256_extractf128_ps::<1>(value), to.wrapping_add(4));
+            }
+            if count & 2 != 0 {
+                _mm_storel_pd(to.cast(), _mm_castps_pd(left));
+                (left, to) = (_mm_movehl_ps(left, left), to.wrapping_add(2));
+            }
+            if count & 1 != 0 {
+                _mm_store_ss(to, left);
+            }
+        }
+    }
+
+    /// As [`mask_store_ps`].
+    ///
+    /// # Safety
+    /// As there.
+    #[inline(always)]
+    unsafe fn mask_store_pd(to: *mut f64, mask: u8, value: __m256d) {
+        // Each lane is two.
+        let (first, count) = (mask.trailing_zeros() & 3, mask.count_ones());
+        let mask = ((1u32 << (2 * (first + count))) - (1 << (2 * first))) as u8;
+        // SAFETY: the caller's promise.
+        unsafe { mask_store_ps(to.cast(), mask, _mm256_castpd_ps(value)) }
+    }
 
     /// All bits of the lanes whose bit is set.
     ///
@@ -491,7 +530,6 @@ pub(super) mod portable {
                 type Lane = $t;
                 type Weight = [$t; $lanes];
                 const LANES: usize = $lanes;
-                const STREAMS: bool = true;
 
                 #[inline(always)]
                 unsafe fn zero() -> Self {

@@ -147,7 +147,8 @@ fn goes_down<T: Element>(phase: &Phase, tile: &[usize], columns: &[Column], exte
         let offsets = axis.taps.iter().map(|tap| tap.offset);
         offsets.clone().min().zip(offsets.max()).map_or([0, 0], |(low, high)| [low, high])
     });
-    let (lanes, whole) = (T::lanes(Isa::detect()), [*tall, *wide] == [rows.count, last.count]);
+    let isa = Isa::detect();
+    let (lanes, whole) = (T::lanes(isa), [*tall, *wide] == [rows.count, last.count]);
     // Of the rows that are met, few belong to no result.
     let met = (height[1] + rows.count as isize).min(*high as isize) - height[0].max(0);
     // Registers between the first and the last of a row are inside.
@@ -157,7 +158,7 @@ fn goes_down<T: Element>(phase: &Phase, tile: &[usize], columns: &[Column], exte
         && [rows.step, last.step] == [1, 1]
         && 4 * met <= 5 * rows.count as isize
         && (last.count <= 2 * lanes || inside)
-        && simd::goes_down::<T>(lanes, last.count, columns)
+        && simd::goes_down(isa, lanes, last.count, columns)
 }
 
 impl Windows {

@@ -87,8 +87,14 @@ pub trait Slide: Copy + 'static {
 }
 
 /// Whether planes of so many results a row can be computed [down](Sliding::down) the rows of the source.
-pub(crate) fn goes_down<T>(lanes: usize, width: usize, columns: &[Column]) -> bool {
-    lanes * size_of::<T>() == Line::BYTES && narrow::registers(lanes, width, columns).is_some()
+pub(crate) fn goes_down(isa: Isa, lanes: usize, width: usize, columns: &[Column]) -> bool {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => narrow::registers::<32>(lanes, width, columns).is_some(),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => narrow::registers::<16>(lanes, width, columns).is_some(),
+        Isa::Portable => false,
+    }
 }
 
 macro_rules! slides {
@@ -169,12 +175,12 @@ unsafe fn slide<V: Vector, const REGISTERS: usize>(call: Sliding<'_, V::Lane>) {
     let channels = Channels { call, low, high };
     // SAFETY: the caller's promise.
     unsafe {
-        if V::LINE
+        if V::NATIVE
             && channels.call.down
             && channels.call.steps[1] == 1
-            && let Some(narrow) = Narrow::of::<V>(&channels.get::<V>(0))
+            && let Some(narrow) = Narrow::of::<V, REGISTERS>(&channels.get::<V>(0))
         {
-            return narrow_channels::<V>(&narrow, &channels);
+            return narrow_channels::<V, REGISTERS>(&narrow, &channels);
         }
         for channel in 0..channels.call.out.count {
             match channels.call.steps[1] {
@@ -240,11 +246,19 @@ impl<T: Copy> Channels<'_, T> {
 /// # Safety
 /// As [`slide`], for a step of 1; `narrow` has been made of the first of them.
 #[inline(always)]
-unsafe fn narrow_channels<V: Vector>(narrow: &Narrow, all: &Channels<'_, V::Lane>) {
+unsafe fn narrow_channels<V: Vector, const REGISTERS: usize>(narrow: &Narrow, all: &Channels<'_, V::Lane>) {
     let enough = all.call.columns.len() >= 3;
     // SAFETY: the caller's promise.
     unsafe {
         match (narrow.height, narrow.registers) {
+            (3, 1) if enough && REGISTERS == 16 => narrow.channels::<V, 3, 1, 3>(all),
+            (3, 2) if enough && REGISTERS == 16 => narrow.channels::<V, 3, 2, 2>(all),
+            (3, 1) if REGISTERS == 16 => narrow.channels::<V, 3, 1, 0>(all),
+            (3, 2) if REGISTERS == 16 => narrow.channels::<V, 3, 2, 0>(all),
+            (3, _) if REGISTERS == 16 => narrow.channels::<V, 3, 3, 0>(all),
+            (5, 1) if REGISTERS == 16 => narrow.channels::<V, 5, 1, 0>(all),
+            (5, _) if REGISTERS == 16 => narrow.channels::<V, 5, 2, 0>(all),
+            _ if REGISTERS == 16 => narrow.channels::<V, 7, 1, 0>(all),
             (3, 1) if enough => narrow.channels::<V, 3, 1, 3>(all),
             (3, 2) if enough => narrow.channels::<V, 3, 2, 3>(all),
             (3, 3) if enough => narrow.channels::<V, 3, 3, 3>(all),

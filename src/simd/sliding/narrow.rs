@@ -4,23 +4,26 @@
 //! the kernel is high. Their sums stay in registers until the last row that they meet has come by: nothing is loaded twice,
 //! no block is cut off at the ends of a row, and of rows outside nothing is computed.
 
+use super::super::memory::prefetch_line;
 use super::{Channel, Channels, Column};
 use crate::simd::vector::Vector;
 
 /// Heights of kernels that there is a loop for.
 const HEIGHTS: [usize; 3] = [3, 5, 7];
 
-/// Registers of a row, at the most: with the highest kernel 28 of 32 for sums, beside the samples and a weight.
-const REGISTERS: usize = 4;
+/// Channels between the one that is computed and the one that is asked for meanwhile.
+const AHEAD: isize = 2;
 
 /// Columns of taps, at the most.
 const COLUMNS: usize = 16;
 
-/// The registers of a row of so many results, if there is a loop for them and such columns.
-pub(super) fn registers(lanes: usize, width: usize, columns: &[Column]) -> Option<usize> {
+/// The registers of a row of so many results, if there is a loop for them and such columns on a machine with `REGISTERS` of
+/// them: there is room for the sums, a row's samples and a weight.
+pub(super) fn registers<const REGISTERS: usize>(lanes: usize, width: usize, columns: &[Column]) -> Option<usize> {
     let (registers, height) = (width.div_ceil(lanes), columns.first()?.height);
     let alike = columns.iter().all(|column| column.height == height && column.at[0] == columns[0].at[0]);
-    let known = HEIGHTS.contains(&height) && (1..=REGISTERS).contains(&registers) && columns.len() <= COLUMNS;
+    let most = if REGISTERS == 32 { 4 } else { (REGISTERS - 1) / (height + 1) };
+    let known = HEIGHTS.contains(&height) && (1..=most).contains(&registers) && columns.len() <= COLUMNS;
     (alike && known).then_some(registers)
 }
 
@@ -37,9 +40,9 @@ pub(super) struct Narrow {
 impl Narrow {
     /// If they can be.
     #[inline(always)]
-    pub(super) fn of<V: Vector>(call: &Channel<'_, V::Lane>) -> Option<Self> {
+    pub(super) fn of<V: Vector, const REGISTERS: usize>(call: &Channel<'_, V::Lane>) -> Option<Self> {
         let (l, across) = (V::LANES as isize, call.first[1]);
-        let registers = registers(V::LANES, call.out.width, call.columns)?;
+        let registers = registers::<REGISTERS>(V::LANES, call.out.width, call.columns)?;
         let height = call.columns.first()?.height;
         let last = (registers as isize - 1) * l;
         let mut lanes = [[0; 2]; COLUMNS];
@@ -74,7 +77,7 @@ impl Narrow {
     ) {
         for channel in 0..all.call.out.count {
             // SAFETY: the caller's promise.
-            unsafe { self.channel::<V, K, N, C>(&all.get::<V>(channel)) }
+            unsafe { self.channel::<V, K, N, C>(&all.get::<V>(channel), [all.call.channel as isize, all.call.out.step]) }
         }
     }
 
@@ -83,7 +86,11 @@ impl Narrow {
     /// # Safety
     /// As there.
     #[inline(always)]
-    unsafe fn channel<V: Vector, const K: usize, const N: usize, const C: usize>(&self, call: &Channel<'_, V::Lane>) {
+    unsafe fn channel<V: Vector, const K: usize, const N: usize, const C: usize>(
+        &self,
+        call: &Channel<'_, V::Lane>,
+        apart: [isize; 2],
+    ) {
         let high = call.inside.map_or(isize::MAX, |[high, _]| high);
         let (rows, last) = (call.out.rows, call.out.width - (N - 1) * V::LANES);
         let [down, across] = call.first;
@@ -104,6 +111,9 @@ impl Narrow {
                 let y = down + t as isize;
                 if call.inside.is_none() || (0..high).contains(&(y + call.low[0])) {
                     let source = call.source.wrapping_offset(y * call.row + across);
+                    if !V::LINE {
+                        prefetch_line(source.wrapping_offset(AHEAD * apart[0]).cast());
+                    }
                     for c in 0..C {
                         let samples = row::<V, N>(source.wrapping_offset(first_columns[c].place), first_lanes[c]);
                         for k in 0..K {
@@ -126,6 +136,9 @@ impl Narrow {
                 }
                 if t + 1 >= K {
                     let to = call.out.row(t + 1 - K);
+                    if !V::LINE {
+                        prefetch_line(to.wrapping_offset(AHEAD * apart[1]).cast());
+                    }
                     for n in 0..N - 1 {
                         sums[0][n].store(to.add(n * V::LANES));
                     }
