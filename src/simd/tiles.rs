@@ -465,6 +465,12 @@ impl<'a, T> Plane<'a, T> {
         (V::NATIVE && (self.rows == 1 || pitch.is_multiple_of(Line::BYTES)) && before < self.width).then_some(before)
     }
 
+    /// Where the first row begins.
+    #[inline(always)]
+    pub(super) fn data(&self) -> *const T {
+        self.data
+    }
+
     /// Where a row begins.
     ///
     /// # Safety

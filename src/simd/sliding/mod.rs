@@ -378,6 +378,9 @@ unsafe fn strip<V: Vector, const REGISTERS: usize, const STEP: usize>(call: &Cha
             // What does not fill a block is computed by one that is shifted back.
             let at = x.min(width - n * l);
             let stream = call.lead.is_some() && at == x;
+            if REGISTERS == 16 && call.columns.len() >= MANY {
+                next_rows(call, [y, at]);
+            }
             match n {
                 4 if REGISTERS == 32 && STEP == 1 => block::<V, 4, 4, STEP>(call, [y, at], 4 * l, stream),
                 3 if REGISTERS == 32 && STEP == 1 => block::<V, 4, 3, STEP>(call, [y, at], 3 * l, stream),
@@ -387,6 +390,22 @@ unsafe fn strip<V: Vector, const REGISTERS: usize, const STEP: usize>(call: &Cha
         }
     }
     x
+}
+
+/// Columns of taps from which on a block takes longer than to ask for what those below it read and write.
+const MANY: usize = 9;
+
+/// Asks for what four rows below those from (`y`, `x`) on read of the last of the columns' planes, and write.
+#[inline(always)]
+fn next_rows<T: Copy>(call: &Channel<'_, T>, [y, x]: [usize; 2]) {
+    let (Some(last), Some(_)) = (call.columns.last(), call.inside) else { return };
+    let low = y as isize + 4;
+    let plane = last.place - last.at[0] * call.row - last.at[1];
+    let (down, across) = (call.first[0] + low * call.step + call.high[0], call.first[1] + x as isize);
+    for m in 0..4 {
+        prefetch_line(call.source.wrapping_offset(plane + (down + m * call.step) * call.row + across).cast());
+        prefetch_line(call.out.data().wrapping_offset((low + m) * call.out.pitch + x as isize).cast());
+    }
 }
 
 /// One row.
