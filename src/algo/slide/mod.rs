@@ -10,8 +10,9 @@ mod windows;
 
 use windows::{FEW, FOLDED, Lying, Windows, each_column, fold, loads};
 
+use super::block::BlockAxis;
 use super::cost::{Costs, Estimate, multiply_adds, running_sum_error};
-use super::direct::check_tile;
+use super::direct::{self, check_tile};
 use super::gather::Source;
 use super::lower::{Lowered, Phase, tiles};
 use super::{Call, Execute, Needs};
@@ -87,6 +88,22 @@ pub(crate) fn serves(problem: &Problem) -> bool {
         Pass::InputGradient => problem.in_channels == problem.groups,
         Pass::WeightGradient => false,
     }
+}
+
+/// Results a tile, an axis.
+pub(crate) fn design(problem: &Problem) -> Result<Vec<usize>, String> {
+    let (mut tile, lowered) = (direct::design(problem)?, Lowered::new(problem)?);
+    if let Some([.., rows, _]) = lowered.phases.first().map(Vec::as_slice)
+        && let [.., high, wide] = &mut tile[..]
+        && let Some(block) = BlockAxis::of(rows)
+    {
+        // Few rows of many results would be gathered with as many around them.
+        while *high < (8 * block.extra).min(rows.count) && *wide >= 1024 {
+            *wide = wide.div_ceil(2);
+            *high = (2 * *high).min(rows.count);
+        }
+    }
+    Ok(tile)
 }
 
 impl Slide {

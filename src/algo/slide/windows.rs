@@ -5,7 +5,7 @@ use crate::algo::gather::Source;
 use crate::algo::lower::{Phase, Tap};
 use crate::element::Element;
 use crate::problem::{Boundary, MAX_RANK};
-use crate::simd::{self, Caches, Column, Isa};
+use crate::simd::{self, Caches, Column, Isa, Line};
 use crate::view::advance;
 
 /// Results a row inside the data from which on it is worth the strips that are left at its ends.
@@ -205,8 +205,9 @@ impl Windows {
         let bytes = pitch * T::DTYPE.size() * phase.len().checked_sub(2).map_or(1, |a| phase[a].step);
         // Places in a way that they begin at.
         let apart = (WAY >> bytes.trailing_zeros().min(WAY.trailing_zeros())).min(WAY / READ);
-        // A few that are lost come back from the second cache sooner than a block is gathered.
-        let ways = Caches::detect().first / WAY + 2;
+        // A few that are lost come back from the second cache sooner than a block is gathered, if a register is a line.
+        let line = T::lanes(Isa::detect()) * T::DTYPE.size() == Line::BYTES;
+        let ways = Caches::detect().first / WAY + if line { 2 } else { 0 };
         self.columns.len() <= FEW && phase[phase.len() - 1].step == self.step && met.div_ceil(apart) <= ways
     }
 

@@ -77,7 +77,9 @@ impl Narrow {
     ) {
         for channel in 0..all.call.out.count {
             // SAFETY: the caller's promise.
-            unsafe { self.channel::<V, K, N, C>(&all.get::<V>(channel), [all.call.channel as isize, all.call.out.step]) }
+            unsafe {
+                self.channel::<V, K, N, C>(&all.get::<V>(channel), [all.call.channel as isize, all.call.out.step])
+            }
         }
     }
 
