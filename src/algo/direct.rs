@@ -257,7 +257,7 @@ impl Direct {
         for (phase, made) in lowered.phases.iter().zip(&this.phases) {
             let (tiles, filled) = tiles(phase, &made.block.tile);
             let items = tiles * (problem.batch * lowered.groups) as f64;
-            let blocks = (lowered.outer / this.channels) as f64;
+            let blocks = lowered.outer.div_ceil(this.channels) as f64;
             let runs = made.runs(&made.block.tile, lanes);
             let terms = made.offsets.len() as f64;
             let passes = match &made.lying {
@@ -304,7 +304,7 @@ pub(super) fn share_channels(problem: &Problem, outer: usize, rows: usize, items
         return outer;
     }
     let parts = (8.0 / items.max(1.0)).ceil() as usize;
-    channel_block(outer, rows, (outer / parts).max(rows))
+    channel_block(problem.groups, outer, rows, (outer / parts).max(rows))
 }
 
 impl PhaseBlock {

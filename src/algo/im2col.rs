@@ -112,7 +112,7 @@ impl Im2col {
         });
         let items = tiles * (problem.batch.div_ceil(batch) * lowered.groups) as f64;
         let channels = share_channels(problem, lowered.outer, rows, items);
-        let channels = channel_block(lowered.outer, rows, CHANNELS.min(channels));
+        let channels = channel_block(lowered.groups, lowered.outer, rows, CHANNELS.min(channels));
         let sums = channels.next_multiple_of(rows).saturating_mul(columns);
         let needs = Needs {
             packed: Line::holding::<T>(packed),
@@ -136,7 +136,7 @@ impl Im2col {
             let one: usize = made.tile.iter().product();
             let columns = one * this.batch;
             let terms = (made.taps.len() * lowered.inner) as f64;
-            let blocks = (lowered.outer / this.channels) as f64;
+            let blocks = lowered.outer.div_ceil(this.channels) as f64;
             let passes = (terms / this.depth as f64).ceil();
             let panel = seconds_of_product::<T>(costs, (this.isa, this.rows), columns, terms, passes);
             let sample = if phase.last().is_none_or(|a| a.step == 1) { costs.patch_copy } else { costs.patch_apart };

@@ -180,8 +180,12 @@ pub(crate) fn pack<T: Element>(
     });
 }
 
-/// The largest divisor of `outer` that is a multiple of `rows` and at most `most`; `outer` where there is none.
-pub(crate) fn channel_block(outer: usize, rows: usize, most: usize) -> usize {
+/// A multiple of `rows` and at most `most`, of several groups one that divides their `outer` channels, lest a block lie in two;
+/// `outer` where there is none.
+pub(crate) fn channel_block(groups: usize, outer: usize, rows: usize, most: usize) -> usize {
+    if groups == 1 {
+        return (most / rows * rows).max(rows).min(outer);
+    }
     if outer > 1 << 20 {
         // No layer has so many; the search would take long.
         return outer;
