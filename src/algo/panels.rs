@@ -180,11 +180,11 @@ pub(crate) fn pack<T: Element>(
     });
 }
 
-/// A multiple of `rows` and at most `most`, of several groups one that divides their `outer` channels, lest a block lie in two;
-/// `outer` where there is none.
+/// A multiple of `rows` that cuts `outer` channels evenly into blocks of about `most`. Of several groups, one that divides
+/// them and is at most `most`, lest a block lie in two; `outer` where there is none.
 pub(crate) fn channel_block(groups: usize, outer: usize, rows: usize, most: usize) -> usize {
     if groups == 1 {
-        return (most / rows * rows).max(rows).min(outer);
+        return outer.div_ceil(outer.div_ceil(most.max(1)).max(1)).next_multiple_of(rows).min(outer);
     }
     if outer > 1 << 20 {
         // No layer has so many; the search would take long.
