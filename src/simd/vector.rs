@@ -84,8 +84,8 @@ pub(super) trait Vector: Copy {
         }
     }
     /// As [`store`](Self::store), past the caches where the machine can: for whole lines that nobody reads soon, all of their
-    /// registers one after the other. `to` is aligned as a register is. Other threads see it after a [`fence`](super::memory::fence), with which
-    /// [`Workers`](super::Workers) end.
+    /// registers one after the other. `to` is aligned as a register is. Other threads see it after a
+    /// [`fence`](super::memory::fence), with which [`Workers`](super::Workers) end.
     #[inline(always)]
     unsafe fn stream(self, to: *mut Self::Lane) {
         // SAFETY: the caller's promise is more than what a store asks.

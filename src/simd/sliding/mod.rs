@@ -251,32 +251,25 @@ unsafe fn narrow_channels<V: Vector, const REGISTERS: usize>(narrow: &Narrow, al
     // SAFETY: the caller's promise.
     unsafe {
         match (narrow.height, narrow.registers) {
-            (3, 1) if enough && REGISTERS == 16 => narrow.channels::<V, 3, 1, 3>(all),
-            (3, 2) if enough && REGISTERS == 16 => narrow.channels::<V, 3, 2, 2>(all),
-            (3, 1) if REGISTERS == 16 => narrow.channels::<V, 3, 1, 0>(all),
-            (3, 2) if REGISTERS == 16 => narrow.channels::<V, 3, 2, 0>(all),
-            (3, _) if REGISTERS == 16 => narrow.channels::<V, 3, 3, 0>(all),
-            (5, 1) if REGISTERS == 16 => narrow.channels::<V, 5, 1, 0>(all),
-            (5, _) if REGISTERS == 16 => narrow.channels::<V, 5, 2, 0>(all),
-            _ if REGISTERS == 16 => narrow.channels::<V, 7, 1, 0>(all),
             (3, 1) if enough => narrow.channels::<V, 3, 1, 3>(all),
+            (3, 2) if enough && REGISTERS == 16 => narrow.channels::<V, 3, 2, 2>(all),
             (3, 2) if enough => narrow.channels::<V, 3, 2, 3>(all),
-            (3, 3) if enough => narrow.channels::<V, 3, 3, 3>(all),
-            (3, 4) if enough => narrow.channels::<V, 3, 4, 3>(all),
-            (5, 1) if enough => narrow.channels::<V, 5, 1, 3>(all),
-            (7, 1) if enough => narrow.channels::<V, 7, 1, 3>(all),
+            (3, 3) if enough && REGISTERS == 32 => narrow.channels::<V, 3, 3, 3>(all),
+            (3, 4) if enough && REGISTERS == 32 => narrow.channels::<V, 3, 4, 3>(all),
+            (5, 1) if enough && REGISTERS == 32 => narrow.channels::<V, 5, 1, 3>(all),
+            (7, 1) if enough && REGISTERS == 32 => narrow.channels::<V, 7, 1, 3>(all),
             (3, 1) => narrow.channels::<V, 3, 1, 0>(all),
             (3, 2) => narrow.channels::<V, 3, 2, 0>(all),
             (3, 3) => narrow.channels::<V, 3, 3, 0>(all),
-            (3, _) => narrow.channels::<V, 3, 4, 0>(all),
+            (3, 4) if REGISTERS == 32 => narrow.channels::<V, 3, 4, 0>(all),
             (5, 1) => narrow.channels::<V, 5, 1, 0>(all),
             (5, 2) => narrow.channels::<V, 5, 2, 0>(all),
-            (5, 3) => narrow.channels::<V, 5, 3, 0>(all),
-            (5, _) => narrow.channels::<V, 5, 4, 0>(all),
-            (7, 1) => narrow.channels::<V, 7, 1, 0>(all),
-            (7, 2) => narrow.channels::<V, 7, 2, 0>(all),
-            (7, 3) => narrow.channels::<V, 7, 3, 0>(all),
-            _ => narrow.channels::<V, 7, 4, 0>(all),
+            (5, 3) if REGISTERS == 32 => narrow.channels::<V, 5, 3, 0>(all),
+            (5, 4) if REGISTERS == 32 => narrow.channels::<V, 5, 4, 0>(all),
+            (7, 2) if REGISTERS == 32 => narrow.channels::<V, 7, 2, 0>(all),
+            (7, 3) if REGISTERS == 32 => narrow.channels::<V, 7, 3, 0>(all),
+            (7, 4) if REGISTERS == 32 => narrow.channels::<V, 7, 4, 0>(all),
+            _ => narrow.channels::<V, 7, 1, 0>(all),
         }
     }
 }
@@ -379,7 +372,7 @@ unsafe fn strip<V: Vector, const REGISTERS: usize, const STEP: usize>(call: &Cha
             let at = x.min(width - n * l);
             let stream = call.lead.is_some() && at == x;
             if REGISTERS == 16 && call.columns.len() >= MANY {
-                next_rows(call, [y, at]);
+                next_rows(call, y, at, STEP);
             }
             match n {
                 4 if REGISTERS == 32 && STEP == 1 => block::<V, 4, 4, STEP>(call, [y, at], 4 * l, stream),
@@ -395,13 +388,14 @@ unsafe fn strip<V: Vector, const REGISTERS: usize, const STEP: usize>(call: &Cha
 /// Columns of taps from which on a block takes longer than to ask for what those below it read and write.
 const MANY: usize = 9;
 
-/// Asks for what four rows below those from (`y`, `x`) on read of the last of the columns' planes, and write.
+/// Asks for what four rows below those from (`y`, `x`) on read of the last of the columns' planes, of every `step`th sample,
+/// and write.
 #[inline(always)]
-fn next_rows<T: Copy>(call: &Channel<'_, T>, [y, x]: [usize; 2]) {
+fn next_rows<T: Copy>(call: &Channel<'_, T>, y: usize, x: usize, step: usize) {
     let (Some(last), Some(_)) = (call.columns.last(), call.inside) else { return };
     let low = y as isize + 4;
     let plane = last.place - last.at[0] * call.row - last.at[1];
-    let (down, across) = (call.first[0] + low * call.step + call.high[0], call.first[1] + x as isize);
+    let (down, across) = (call.first[0] + low * call.step + call.high[0], call.first[1] + (x * step) as isize);
     for m in 0..4 {
         prefetch_line(call.source.wrapping_offset(plane + (down + m * call.step) * call.row + across).cast());
         prefetch_line(call.out.data().wrapping_offset((low + m) * call.out.pitch + x as isize).cast());
