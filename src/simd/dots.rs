@@ -59,29 +59,31 @@ impl<T> Dots<'_, T> {
     }
 }
 
-/// `MANY` is how many gradients a tile takes where there are as many: 7 with 32 registers, 3 with 16.
-///
 /// # Safety
 /// The call has been [checked](Dots::check), and the machine has `V`'s instruction set.
 #[inline(always)]
-pub(super) unsafe fn dots<V: Vector, const MANY: usize>(call: Dots<'_, V::Lane>) {
+pub(super) unsafe fn dots<V: Vector>(call: Dots<'_, V::Lane>) {
     // Evenly: nine offsets are five and four, not six and three.
     let cut = |total: usize, most: usize, part: usize| {
         let parts = total.div_ceil(most);
         [total * part / parts, total * (part + 1) / parts]
     };
+    // Gradients of a tile where there are as many.
+    let tile = if V::MANY && V::REAL { 7 } else { 3 };
     // With few registers a tile soon comes back to its gradients, which are to be in the first cache then.
-    let row = MANY * call.width.div_ceil(V::LANES) * size_of::<V>();
-    let group = if MANY == 7 { call.rows } else { NEAR.div_ceil(row) };
+    let row = tile * call.width.div_ceil(V::LANES) * size_of::<V>();
+    let group = if V::MANY { call.rows } else { NEAR.div_ceil(row) };
     for first in (0..call.rows).step_by(group) {
         let rows = [first, (first + group).min(call.rows)];
-        for part in 0..call.channels.div_ceil(MANY) {
-            let [channel, end] = cut(call.channels, MANY, part);
+        for part in 0..call.channels.div_ceil(tile) {
+            let [channel, end] = cut(call.channels, tile, part);
             let gradients = end - channel;
-            let most = match (gradients, MANY) {
-                (1, _) => 9,
-                (5.., _) | (3, 3) => 3,
-                (_, 7) => 6,
+            let most = match gradients {
+                1 if V::REAL => 9,
+                5.. => 3,
+                3 if !V::MANY => 3,
+                _ if !V::REAL => 3,
+                _ if V::MANY => 6,
                 _ => 4,
             };
             for part in 0..call.offsets.len().div_ceil(most) {
@@ -90,17 +92,18 @@ pub(super) unsafe fn dots<V: Vector, const MANY: usize>(call: Dots<'_, V::Lane>)
                 // SAFETY: as many gradients and offsets are left.
                 unsafe {
                     match gradients {
-                        7 if MANY == 7 => few_dots::<V, 7>(&call, at, count),
-                        6 if MANY == 7 => few_dots::<V, 6>(&call, at, count),
-                        5 if MANY == 7 => few_dots::<V, 5>(&call, at, count),
-                        4 if MANY == 7 => many_dots::<V, 4>(&call, at, count),
-                        3 if MANY == 7 => many_dots::<V, 3>(&call, at, count),
-                        3 => few_dots::<V, 3>(&call, at, count),
+                        7 if V::MANY && V::REAL => few_dots::<V, 7>(&call, at, count),
+                        6 if V::MANY && V::REAL => few_dots::<V, 6>(&call, at, count),
+                        5 if V::MANY && V::REAL => few_dots::<V, 5>(&call, at, count),
+                        4 if V::MANY && V::REAL => many_dots::<V, 4>(&call, at, count),
+                        3 => many_dots::<V, 3>(&call, at, count),
                         2 => many_dots::<V, 2>(&call, at, count),
                         _ => match count {
-                            9 => some_dots::<V, 1, 9>(&call, at),
-                            8 => some_dots::<V, 1, 8>(&call, at),
-                            7 => some_dots::<V, 1, 7>(&call, at),
+                            9 if V::REAL => some_dots::<V, 1, 9>(&call, at),
+                            8 if V::REAL => some_dots::<V, 1, 8>(&call, at),
+                            7 if V::REAL => some_dots::<V, 1, 7>(&call, at),
+                            6 if V::REAL => some_dots::<V, 1, 6>(&call, at),
+                            5 if V::REAL => some_dots::<V, 1, 5>(&call, at),
                             _ => many_dots::<V, 1>(&call, at, count),
                         },
                     }
@@ -137,7 +140,8 @@ unsafe fn few_dots<V: Vector, const M: usize>(call: &Dots<'_, V::Lane>, at: Plac
     }
 }
 
-/// The dot products of `M` gradients at as many offsets, at most six, from those `at` which it is on.
+/// The dot products of `M` gradients, at most four, at as many offsets as they are taken with, from those `at` which it is
+/// on.
 ///
 /// # Safety
 /// As [`dots`]; there are as many.
@@ -146,12 +150,10 @@ unsafe fn many_dots<V: Vector, const M: usize>(call: &Dots<'_, V::Lane>, at: Pla
     // SAFETY: the caller's promise.
     unsafe {
         match offsets {
-            6 => some_dots::<V, M, 6>(call, at),
-            5 => some_dots::<V, M, 5>(call, at),
-            4 => some_dots::<V, M, 4>(call, at),
-            3 => some_dots::<V, M, 3>(call, at),
-            2 => some_dots::<V, M, 2>(call, at),
-            _ => some_dots::<V, M, 1>(call, at),
+            6 if V::MANY && V::REAL && const { M > 1 } => some_dots::<V, M, 6>(call, at),
+            5 if V::MANY && V::REAL && const { M > 1 } => some_dots::<V, M, 5>(call, at),
+            4 if V::REAL && (V::MANY || const { M < 3 }) => some_dots::<V, M, 4>(call, at),
+            _ => few_dots::<V, M>(call, at, offsets),
         }
     }
 }
@@ -194,7 +196,7 @@ unsafe fn some_dots<V: Vector, const M: usize, const N: usize>(call: &Dots<'_, V
             sources[n] = sources[n].wrapping_add(call.offsets.as_slice()[offset + n]);
         }
         for row in top..bottom {
-            let [from, source] = call.pitches.map(|pitch| row * pitch);
+            let [from, source] = [row * call.pitches[0], row * call.pitches[1]];
             // A macro, since closures are not compiled for the instruction set for certain.
             macro_rules! add {
                 ($at:expr, |$from:ident| $gradient:expr, |$n:ident| $samples:expr) => {

@@ -20,6 +20,8 @@
 //! the matrix product they are multiples of the width of a packed panel. A column costs one load for every `M`
 //! multiply-adds and a weight one broadcast for every `N`.
 
+use std::mem::MaybeUninit;
+
 use num_complex::Complex;
 
 use super::Isa;
@@ -117,12 +119,12 @@ macro_rules! kernels {
 
             fn product(isa: Isa, call: Product<'_, Self>) {
                 call.check(isa);
-                dispatch!(isa, call, Product<$t> => product, $avx512, $avx2, $lanes; 32, 16)
+                dispatch!(isa, call, Product<$t> => product, $avx512, $avx2, $lanes)
             }
 
             fn dots(isa: Isa, call: Dots<'_, Self>) {
                 call.check(Self::lanes(isa));
-                dispatch!(isa, call, Dots<$t> => dots::dots, $avx512, $avx2, $lanes; 7, 3)
+                dispatch!(isa, call, Dots<$t> => dots::dots, $avx512, $avx2, $lanes)
             }
         }
     )*};
@@ -153,13 +155,13 @@ impl<T> Product<'_, T> {
     }
 }
 
-/// All tiles of a product on a machine with `REGISTERS` of them. The more rows, the fewer columns: the sums, a register
+/// All tiles of a product. The more rows, the fewer columns: the sums, a register
 /// for each of the columns and one weight must find room.
 ///
 /// # Safety
 /// The call has been [checked](Product::check), and the machine has `V`'s instruction set.
 #[inline(always)]
-unsafe fn product<V: Vector, const REGISTERS: usize>(call: Product<'_, V::Lane>) {
+unsafe fn product<V: Vector>(call: Product<'_, V::Lane>) {
     let [present, width] = call.out.shape();
     let joined = call.joined && call.out.count > 1;
     let (lines, length) = match joined {
@@ -169,36 +171,37 @@ unsafe fn product<V: Vector, const REGISTERS: usize>(call: Product<'_, V::Lane>)
     let mut asking = call.ahead.asking();
     let each = asking.left.div_ceil(lines * length.div_ceil(3 * V::LANES));
     for line in 0..lines {
-        // SAFETY: `check` has seen that the source holds what every line reads.
-        unsafe {
-            let out = call.out.plane(line);
-            let lead = if V::LINE && call.large && !call.add && !joined { out.lead::<V>() } else { None };
-            let mut part = ProductLine {
-                rows: call.rows,
-                present,
-                weights: call.weights.as_ptr(),
-                source: call.source.as_ptr().add(line * call.pitch),
-                offsets: &call.offsets.values[call.first..][..call.terms],
-                later: &call.offsets.values[call.first + AHEAD..][..call.terms],
-                length,
-                out,
-                joined: joined.then_some((&call.out, call.pitch)),
-                add: call.add,
-                fetch: call.large && !call.add,
-                stream: false,
+        // SAFETY: there is such a line.
+        let out = unsafe { call.out.plane(line) };
+        let large = call.large && !call.add;
+        // What precedes the first whole line is no reason to cut all registers in two, but of long lines.
+        let lead = if V::LINE && large && !joined { out.lead::<V>() } else { None };
+        let lead = lead.filter(|&lead| lead == 0 || length >= LONG * V::LANES);
+        let mut from = 0;
+        while from < length {
+            let (to, stream) = match lead {
+                Some(lead) if from < lead => (lead, false),
+                lead => (length, lead.is_some()),
             };
-            // What precedes the first whole line is no reason to cut all registers in two, but of long lines.
-            if let Some(lead) = lead.filter(|&lead| lead == 0 || length >= LONG * V::LANES) {
-                if lead > 0 {
-                    part.length = lead;
-                    product_line::<V, REGISTERS>(&part, &mut asking, each);
-                    part.out = call.out.plane(line).from(lead);
-                    part.source = part.source.add(lead);
-                    part.length = length - lead;
-                }
-                (part.fetch, part.stream) = (false, true);
+            // SAFETY: `check` has seen that the source holds what every line reads.
+            unsafe {
+                let part = ProductLine {
+                    rows: call.rows,
+                    present,
+                    weights: call.weights.as_ptr(),
+                    source: call.source.as_ptr().add(line * call.pitch + from),
+                    offsets: &call.offsets.values[call.first..][..call.terms],
+                    later: &call.offsets.values[call.first + AHEAD..][..call.terms],
+                    length: to - from,
+                    out: call.out.plane(line).from(from),
+                    joined: joined.then_some((&call.out, call.pitch)),
+                    add: call.add,
+                    fetch: large && !stream,
+                    stream,
+                };
+                product_line::<V>(&part, &mut asking, each);
             }
-            product_line::<V, REGISTERS>(&part, &mut asking, each);
+            from = to;
         }
     }
 }
@@ -236,11 +239,15 @@ struct Place {
     x: usize,
 }
 
-/// What a tile asks for.
-struct Wanted<'a> {
+/// What a tile asks for, and where it leaves the results of a run.
+struct Wanted<'a, T> {
     asking: &'a mut Asking,
     lines: usize,
+    results: *mut T,
 }
+
+/// Registers of a tile's results, at the most.
+const TILE: usize = 24;
 
 /// Terms between two requests: many at once would wait for one another.
 const PAUSE: usize = 32;
@@ -250,46 +257,41 @@ const PAUSE: usize = 32;
 /// # Safety
 /// As [`product`].
 #[inline(always)]
-unsafe fn product_line<V: Vector, const REGISTERS: usize>(
-    call: &ProductLine<'_, V::Lane>,
-    asking: &mut Asking,
-    each: usize,
-) {
+unsafe fn product_line<V: Vector>(call: &ProductLine<'_, V::Lane>, asking: &mut Asking, each: usize) {
     let total = call.length.div_ceil(V::LANES);
     let mut done = 0;
     let mut at = Place { at: 0, line: 0, x: 0 };
+    let mut tile_of_run = [const { MaybeUninit::<V>::uninit() }; TILE];
     while done < total {
         let left = total - done;
-        let wanted = Wanted { asking: &mut *asking, lines: each };
+        let wanted = Wanted { asking: &mut *asking, lines: each, results: tile_of_run.as_mut_ptr().cast() };
         // SAFETY: each tile begins within the columns that have been checked.
         let registers = unsafe {
-            match (call.rows, REGISTERS) {
+            match call.rows {
                 // Four registers are two and two: a single one waits for its weights.
-                (8, 32) if left >= 3 && left != 4 => tile::<V, REGISTERS, 8, 3>(call, at, wanted),
-                (8, 32) if left >= 2 => tile::<V, REGISTERS, 8, 2>(call, at, wanted),
-                (8, 32) => tile::<V, REGISTERS, 8, 1>(call, at, wanted),
-                (6, 16) if left >= 2 => tile::<V, REGISTERS, 6, 2>(call, at, wanted),
-                (6, 16) => tile::<V, REGISTERS, 6, 1>(call, at, wanted),
-                (4, 32) if left >= 6 => tile::<V, REGISTERS, 4, 6>(call, at, wanted),
-                (4, 32) if left >= 3 => tile::<V, REGISTERS, 4, 3>(call, at, wanted),
-                (4, _) if left >= 2 => tile::<V, REGISTERS, 4, 2>(call, at, wanted),
-                (4, _) => tile::<V, REGISTERS, 4, 1>(call, at, wanted),
-                (2, 32) if left >= 8 => tile::<V, REGISTERS, 2, 8>(call, at, wanted),
-                (2, _) if left >= 4 => tile::<V, REGISTERS, 2, 4>(call, at, wanted),
-                (2, _) => tile::<V, REGISTERS, 2, 1>(call, at, wanted),
-                (_, _) if left >= 8 => tile::<V, REGISTERS, 1, 8>(call, at, wanted),
-                (_, _) if left >= 4 => tile::<V, REGISTERS, 1, 4>(call, at, wanted),
-                (_, _) => tile::<V, REGISTERS, 1, 1>(call, at, wanted),
+                8 if V::MANY && left >= 3 && left != 4 => tile::<V, 8, 3>(call, at, wanted),
+                8 if V::MANY && left >= 2 => tile::<V, 8, 2>(call, at, wanted),
+                8 if V::MANY => tile::<V, 8, 1>(call, at, wanted),
+                6 if V::NATIVE && !V::MANY && left >= 2 => tile::<V, 6, 2>(call, at, wanted),
+                6 if V::NATIVE && !V::MANY => tile::<V, 6, 1>(call, at, wanted),
+                4 if V::MANY && left >= 6 => tile::<V, 4, 6>(call, at, wanted),
+                4 if V::MANY && left >= 3 => tile::<V, 4, 3>(call, at, wanted),
+                4 if left >= 2 => tile::<V, 4, 2>(call, at, wanted),
+                4 => tile::<V, 4, 1>(call, at, wanted),
+                2 if V::MANY && left >= 8 => tile::<V, 2, 8>(call, at, wanted),
+                2 if left >= 4 => tile::<V, 2, 4>(call, at, wanted),
+                2 => tile::<V, 2, 1>(call, at, wanted),
+                _ if left >= 8 => tile::<V, 1, 8>(call, at, wanted),
+                _ if left >= 4 => tile::<V, 1, 4>(call, at, wanted),
+                _ => tile::<V, 1, 1>(call, at, wanted),
             }
         };
+        if let Some((lines, pitch)) = call.joined {
+            // SAFETY: the tile has been written, and its columns are those of lines that there are, or between.
+            at = unsafe { write_run::<V>(call, (lines, pitch), at, tile_of_run.as_ptr().cast(), registers) };
+        }
         done += registers;
         at.at = done * V::LANES;
-        if let Some((_, pitch)) = call.joined {
-            at.x += registers * V::LANES;
-            while at.x >= pitch {
-                (at.line, at.x) = (at.line + 1, at.x - pitch);
-            }
-        }
     }
 }
 
@@ -298,15 +300,15 @@ unsafe fn product_line<V: Vector, const REGISTERS: usize>(
 /// # Safety
 /// As [`product`]; there are columns for each of the registers.
 #[inline(always)]
-unsafe fn tile<V: Vector, const REGISTERS: usize, const M: usize, const N: usize>(
+unsafe fn tile<V: Vector, const M: usize, const N: usize>(
     call: &ProductLine<'_, V::Lane>,
     at: Place,
-    wanted: Wanted<'_>,
+    wanted: Wanted<'_, V::Lane>,
 ) -> usize {
     // SAFETY: the caller's promise.
     unsafe {
         if call.present == M && at.at + N * V::LANES <= call.length {
-            whole_tile::<V, REGISTERS, M, N>(call, at, wanted);
+            whole_tile::<V, M, N>(call, at, wanted);
         } else {
             edge_tile::<V, M, N>(call, at, wanted);
         }
@@ -319,10 +321,10 @@ unsafe fn tile<V: Vector, const REGISTERS: usize, const M: usize, const N: usize
 /// # Safety
 /// As [`tile`].
 #[inline(always)]
-unsafe fn whole_tile<V: Vector, const REGISTERS: usize, const M: usize, const N: usize>(
+unsafe fn whole_tile<V: Vector, const M: usize, const N: usize>(
     call: &ProductLine<'_, V::Lane>,
     place: Place,
-    wanted: Wanted<'_>,
+    wanted: Wanted<'_, V::Lane>,
 ) {
     // SAFETY: `check` has seen that the largest offset and all columns lie within the source and that there are M
     // weights for each offset.
@@ -354,7 +356,7 @@ unsafe fn whole_tile<V: Vector, const REGISTERS: usize, const M: usize, const N:
         macro_rules! sum {
             ($terms:expr) => {
                 for (&offset, &later) in $terms {
-                    if REGISTERS == 16 {
+                    if !V::MANY {
                         prefetch_line(source.wrapping_add(later).cast());
                     }
                     let from = source.add(offset);
@@ -372,7 +374,7 @@ unsafe fn whole_tile<V: Vector, const REGISTERS: usize, const M: usize, const N:
                 }
             };
         }
-        if M >= 6 {
+        if const { M >= 6 } {
             let each = wanted.lines.div_ceil(call.offsets.len().div_ceil(PAUSE).max(1));
             for (offsets, later) in call.offsets.chunks(PAUSE).zip(call.later.chunks(PAUSE)) {
                 wanted.asking.ask(each);
@@ -384,7 +386,7 @@ unsafe fn whole_tile<V: Vector, const REGISTERS: usize, const M: usize, const N:
             sum!(call.offsets.iter().zip(call.later));
         }
         if call.joined.is_some() {
-            return part::<V, M, N>(call, place, sums, V::LANES);
+            return leave::<V, M, N>(&sums, wanted.results);
         }
         if V::LINE && call.stream {
             for m in 0..M {
@@ -410,7 +412,7 @@ unsafe fn whole_tile<V: Vector, const REGISTERS: usize, const M: usize, const N:
 unsafe fn edge_tile<V: Vector, const M: usize, const N: usize>(
     call: &ProductLine<'_, V::Lane>,
     place: Place,
-    wanted: Wanted<'_>,
+    wanted: Wanted<'_, V::Lane>,
 ) {
     let at = place.at;
     let (last, rows) = ((call.length - at - (N - 1) * V::LANES).min(V::LANES), call.present.min(M));
@@ -445,7 +447,7 @@ unsafe fn edge_tile<V: Vector, const M: usize, const N: usize>(
             weights = weights.add(M);
         }
         if call.joined.is_some() {
-            return part::<V, M, N>(call, place, sums, last);
+            return leave::<V, M, N>(&sums, wanted.results);
         }
         for m in 0..rows {
             let out = call.out.row(m).add(at);
@@ -457,68 +459,59 @@ unsafe fn edge_tile<V: Vector, const M: usize, const N: usize>(
     }
 }
 
-/// Writes a tile of a run over several lines, of whose last register `last` columns are there.
+/// Leaves the results of a tile of a run.
 ///
 /// # Safety
-/// As [`tile`].
+/// There is room for them; the machine has `V`'s instruction set.
 #[inline(always)]
-unsafe fn part<V: Vector, const M: usize, const N: usize>(
-    call: &ProductLine<'_, V::Lane>,
-    at: Place,
-    sums: [[V; N]; M],
-    last: usize,
-) {
-    // Each register by a number that the compiler knows: an array that a loop indexes is kept in memory over the sum.
-    let mut place = at;
-    macro_rules! columns {
-        ($($n:literal)*) => {$(
-            if $n < N {
-                let mut column = [sums[0][0]; M];
-                for m in 0..M {
-                    column[m] = sums[m][if $n < N { $n } else { 0 }];
-                }
-                // SAFETY: the caller's promise.
-                place = unsafe { part_register(call, place, column, if $n + 1 < N { V::LANES } else { last }) };
-            }
-        )*};
+unsafe fn leave<V: Vector, const M: usize, const N: usize>(sums: &[[V; N]; M], results: *mut V::Lane) {
+    for m in 0..M {
+        for n in 0..N {
+            // SAFETY: the caller's promise.
+            unsafe { sums[m][n].store(results.add((m * N + n) * V::LANES)) };
+        }
     }
-    columns!(0 1 2 3 4 5 6 7);
-    let _ = place;
 }
 
-/// Writes one register of each row, of which `end` columns are there; returns where the next begins.
+/// Writes a tile of a run over several lines, `registers` of each row, to where its columns belong; returns where the next
+/// begins.
 ///
 /// # Safety
-/// As [`tile`].
+/// As [`product`]; the tile has been [left](leave) in `results`.
 #[inline(always)]
-unsafe fn part_register<V: Vector, const M: usize>(
+unsafe fn write_run<V: Vector>(
     call: &ProductLine<'_, V::Lane>,
+    (lines, pitch): (&Planes<'_, V::Lane>, usize),
     at: Place,
-    sums: [V; M],
-    end: usize,
+    results: *const V::Lane,
+    registers: usize,
 ) -> Place {
-    let (Some((lines, pitch)), width) = (call.joined, call.out.width) else { return at };
-    let (Place { mut line, mut x, .. }, mut from) = (at, 0);
-    // A register may hold the end of one line and the beginning of the next.
-    while from < end {
-        // SAFETY: the columns of the run up to its length are those of lines that there are, or between.
-        unsafe {
-            if x + V::LANES <= width && end == V::LANES && from == 0 {
-                for m in 0..M.min(call.present) {
-                    sums[m].store(lines.plane(line).row(m).add(x));
+    let (Place { mut line, mut x, .. }, width) = (at, call.out.width);
+    for n in 0..registers {
+        let end = V::LANES.min((call.length - at.at).saturating_sub(n * V::LANES));
+        let mut from = 0;
+        // A register may hold the end of one line and the beginning of the next.
+        while from < end {
+            let (to, whole) = ((from + width.saturating_sub(x)).min(end), x + V::LANES <= width && end == V::LANES);
+            for m in 0..call.present {
+                if x >= width {
+                    break;
                 }
-            } else if x < width {
-                let to = (from + width - x).min(end);
-                for m in 0..M.min(call.present) {
-                    let out = lines.plane(line).row(m).add(x).wrapping_sub(from);
-                    sums[m].store_range(out, from, to);
+                // SAFETY: the columns of the run up to its length are those of lines that there are, or between.
+                unsafe {
+                    let sums = V::load(results.add((m * registers + n) * V::LANES));
+                    let out = lines.plane(line).row(m).add(x);
+                    match whole && from == 0 {
+                        true => sums.store(out),
+                        false => sums.store_range(out.wrapping_sub(from), from, to),
+                    }
                 }
             }
-        }
-        let step = (pitch - x).min(end - from);
-        (from, x) = (from + step, x + step);
-        if x == pitch {
-            (line, x) = (line + 1, 0);
+            let step = (pitch - x).min(end - from);
+            (from, x) = (from + step, x + step);
+            if x == pitch {
+                (line, x) = (line + 1, 0);
+            }
         }
     }
     Place { line, x, ..at }

@@ -1,22 +1,21 @@
 //! The instruction sets: which of them runs, the leaves that are written for them, and every `unsafe` of the crate.
 
 /// The body of an entry: `leaf` on the registers of the instruction set that runs, one function for each of them. The
-/// call has been checked; `leaf` is unsafe and asks for no more than that. A leaf that wants to know how many registers
-/// there are is told behind.
+/// call has been checked; `leaf` is unsafe and asks for no more than that.
 macro_rules! dispatch {
     ($isa:expr, $call:expr, $name:ident<$t:ty> => $($leaf:ident)::+,
-     $avx512:ident, $avx2:ident, $lanes:expr $(; $many:literal, $few:literal)?) => {{
+     $avx512:ident, $avx2:ident, $lanes:expr) => {{
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = "avx512f")]
         unsafe fn with_avx512(call: $name<'_, $t>) {
             // SAFETY: the caller has checked the call and the instruction set.
-            unsafe { $($leaf)::+::<$crate::simd::vector::avx512::$avx512 $(, $many)?>(call) }
+            unsafe { $($leaf)::+::<$crate::simd::vector::avx512::$avx512>(call) }
         }
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = "avx2,fma")]
         unsafe fn with_avx2(call: $name<'_, $t>) {
             // SAFETY: the caller has checked the call and the instruction set.
-            unsafe { $($leaf)::+::<$crate::simd::vector::avx2::$avx2 $(, $few)?>(call) }
+            unsafe { $($leaf)::+::<$crate::simd::vector::avx2::$avx2>(call) }
         }
         match $isa {
             #[cfg(target_arch = "x86_64")]
@@ -27,7 +26,7 @@ macro_rules! dispatch {
             $crate::simd::Isa::Avx2 => unsafe { with_avx2($call) },
             // SAFETY: the call has been checked; the baseline is always there.
             $crate::simd::Isa::Portable => unsafe {
-                $($leaf)::+::<$crate::simd::vector::portable::Lanes<$t, $lanes> $(, $few)?>($call)
+                $($leaf)::+::<$crate::simd::vector::portable::Lanes<$t, $lanes>>($call)
             },
         }
     }};
@@ -72,7 +71,7 @@ pub(crate) use pooled::{PartedWindows, PooledGradient, PooledSums};
 pub(crate) use rows::Rows;
 pub(crate) use scan::{Levels, all_finite, levels};
 pub use sliding::Slide;
-pub(crate) use sliding::{Column, Sliding, goes_down};
+pub(crate) use sliding::{Column, Sliding};
 pub(crate) use tiles::{Plane, Planes, TileMut, Workers};
 #[cfg(feature = "nn")]
 pub(crate) use vectorised::vectorised;

@@ -42,7 +42,7 @@ macro_rules! outers {
         impl Outers for $t {
             fn outer(isa: Isa, call: Outer<'_, Self>) {
                 call.check(<$t as super::Kernels>::lanes(isa));
-                dispatch!(isa, call, Outer<$t> => outer, $avx512, $avx2, $lanes; 32, 16)
+                dispatch!(isa, call, Outer<$t> => outer, $avx512, $avx2, $lanes)
             }
         }
     )*};
@@ -72,17 +72,17 @@ impl<T> Outer<'_, T> {
 }
 
 /// # Safety
-/// The call has been [checked](Outer::check), and the machine has `V`'s instruction set and `REGISTERS` registers.
+/// The call has been [checked](Outer::check), and the machine has `V`'s instruction set.
 #[inline(always)]
-unsafe fn outer<V: Vector, const REGISTERS: usize>(call: Outer<'_, V::Lane>) {
-    let most = if REGISTERS == 32 { 8 } else { 6 };
+unsafe fn outer<V: Vector>(call: Outer<'_, V::Lane>) {
+    let most = if V::MANY { 8 } else { 6 };
     let (total, parts) = (call.columns / V::LANES, call.rows.div_ceil(most));
     let mut done = 0;
     while done < total {
         // Four registers are two and two: a single one waits for its weights.
         let take = match total - done {
             1 => 1,
-            3 | 5.. if REGISTERS == 32 => 3,
+            3 | 5.. if V::MANY => 3,
             _ => 2,
         };
         for part in 0..parts {
@@ -90,7 +90,7 @@ unsafe fn outer<V: Vector, const REGISTERS: usize>(call: Outer<'_, V::Lane>) {
             // SAFETY: rows and columns lie within those that have been checked.
             unsafe {
                 match take {
-                    3 if REGISTERS == 32 => some_rows::<V, 3>(&call, first, end - first, done * V::LANES),
+                    3 if V::MANY => some_rows::<V, 3>(&call, first, end - first, done * V::LANES),
                     2 => some_rows::<V, 2>(&call, first, end - first, done * V::LANES),
                     _ => some_rows::<V, 1>(&call, first, end - first, done * V::LANES),
                 }
@@ -107,8 +107,8 @@ unsafe fn some_rows<V: Vector, const N: usize>(call: &Outer<'_, V::Lane>, first:
     // SAFETY: the caller's promise is the callee's.
     unsafe {
         match rows {
-            8 => tile::<V, 8, N>(call, first, at),
-            7 => tile::<V, 7, N>(call, first, at),
+            8 if V::MANY => tile::<V, 8, N>(call, first, at),
+            7 if V::MANY => tile::<V, 7, N>(call, first, at),
             6 => tile::<V, 6, N>(call, first, at),
             5 => tile::<V, 5, N>(call, first, at),
             4 => tile::<V, 4, N>(call, first, at),

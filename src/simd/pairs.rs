@@ -70,7 +70,7 @@ macro_rules! pairs {
             fn pooled_sums(isa: Isa, call: PooledSums<'_, Self>) {
                 let windows = [call.out.len(), call.choices.len()];
                 call.windows.check($t::lanes(isa), call.source.len(), call.weights.len(), windows);
-                dispatch!(isa, call, PooledSums<$t> => pooled::sums, $avx512, $avx2, $lanes; 4, 2)
+                dispatch!(isa, call, PooledSums<$t> => pooled::sums, $avx512, $avx2, $lanes)
             }
 
             fn pooled_gradient(isa: Isa, call: PooledGradient<'_, Self>) {

@@ -77,21 +77,25 @@ impl PartedWindows {
     }
 }
 
-/// `MANY` output channels at a time share what is loaded: 4 with 32 registers, 2 with 16.
+/// Some output channels at a time share what is loaded.
 ///
 /// # Safety
 /// The call has been [checked](PartedWindows::check), and the machine has `V`'s instruction set.
 #[inline(always)]
-pub(super) unsafe fn sums<V: Choosing, const MANY: usize>(mut call: PooledSums<'_, V::Lane>) {
+pub(super) unsafe fn sums<V: Choosing>(mut call: PooledSums<'_, V::Lane>) {
     let [high, wide] = call.windows.count;
     let outputs = call.out.len() / (high * wide);
+    let most = if V::MANY { 4 } else { 2 };
     for line in 0..high {
         for first in (0..wide).step_by(V::LANES) {
-            let whole = outputs / MANY * MANY;
+            let whole = outputs / most * most;
             // SAFETY: as many output channels, rows of windows and windows are there.
             unsafe {
-                for output in (0..whole).step_by(MANY) {
-                    some_sums::<V, MANY>(&mut call, output, line, first);
+                for output in (0..whole).step_by(most) {
+                    match V::MANY {
+                        true => some_sums::<V, 4>(&mut call, output, line, first),
+                        false => some_sums::<V, 2>(&mut call, output, line, first),
+                    }
                 }
                 for output in whole..outputs {
                     some_sums::<V, 1>(&mut call, output, line, first);

@@ -36,7 +36,7 @@ impl<'a> Workers<'a> {
         work: impl Fn(TileMut<'_, T>, &mut [Line]) + Sync,
     ) {
         let tiles = TiledMut::new(out, tile);
-        self.each(tiles.len(), |index, behind, scratch| {
+        self.each(tiles.len(), &|index, behind, scratch| {
             // SAFETY: every index is handed out once, so no box is taken twice.
             let mut tile = unsafe { tiles.tile(index) };
             tile.next = (index + 1 < behind).then(|| tiles.place(index + 1).0);
@@ -48,7 +48,9 @@ impl<'a> Workers<'a> {
     ///
     /// Each worker has a range of its own, and helps the others when it is through: neighbouring boxes, which share
     /// cache lines at their seams and samples around them, are seldom two workers' at the same time.
-    fn each(&mut self, total: usize, work: impl Fn(usize, usize, &mut [Line]) + Sync) {
+    ///
+    /// `work` is called through a table: the pool's code is then compiled once, not for every caller again.
+    fn each(&mut self, total: usize, work: &(dyn Fn(usize, usize, &mut [Line]) + Sync)) {
         let count = self.count.min(total);
         let ranges = count.min(RANGES);
         let range = |i: usize| (total * i / ranges, total * (i + 1) / ranges);

@@ -17,6 +17,11 @@ pub(super) trait Vector: Copy {
     type Weight: Copy;
     /// Lanes in the register.
     const LANES: usize;
+    /// Whether the instruction set has thirty-two registers; else it has sixteen.
+    const MANY: bool = false;
+    /// Whether lanes are real numbers. Loops over complex ones, which few ask for and which are bound by arithmetic, come in
+    /// fewer shapes: each is compiled for every type and instruction set.
+    const REAL: bool = true;
     /// Whether a register is a whole cache line.
     const LINE: bool = Self::LANES * size_of::<Self::Lane>() == Line::BYTES;
     /// Whether the machine itself masks lanes and [streams](Self::stream) registers.
@@ -131,7 +136,7 @@ macro_rules! sum_by_lane {
 
 /// Registers of one x86 instruction set: real lanes, and complex ones whose parts alternate.
 macro_rules! x86_vectors {
-    ($real:ident, $complex:ident, $t:ty, $register:ty, $lanes:expr, $zero:ident, $load:ident, $store:ident, $stream:ident, $splat:ident,
+    ($real:ident, $complex:ident, $t:ty, $register:ty, $lanes:expr, $many:expr, $zero:ident, $load:ident, $store:ident, $stream:ident, $splat:ident,
      $fma:ident, $mul:ident, $add:ident, $fmaddsub:ident, $swap:expr, $even:expr, $odd:expr, $second:expr,
      $second_pair:expr $(, $mask_load:ident, $mask_store:ident, $mask:ty)?) => {
         #[derive(Clone, Copy)]
@@ -141,6 +146,7 @@ macro_rules! x86_vectors {
             type Lane = $t;
             type Weight = $register;
             const LANES: usize = $lanes;
+            const MANY: bool = $many;
             const NATIVE: bool = true;
 
             #[inline(always)]
@@ -220,6 +226,8 @@ macro_rules! x86_vectors {
             /// The real parts and the imaginary parts, each twice.
             type Weight = ($register, $register);
             const LANES: usize = $lanes / 2;
+            const MANY: bool = $many;
+            const REAL: bool = false;
             const NATIVE: bool = true;
 
             #[inline(always)]
@@ -312,6 +320,7 @@ pub(super) mod avx512 {
         f32,
         __m512,
         16,
+        true,
         _mm512_setzero_ps,
         _mm512_loadu_ps,
         _mm512_storeu_ps,
@@ -342,6 +351,7 @@ pub(super) mod avx512 {
         f64,
         __m512d,
         8,
+        true,
         _mm512_setzero_pd,
         _mm512_loadu_pd,
         _mm512_storeu_pd,
@@ -376,6 +386,7 @@ pub(super) mod avx2 {
         f32,
         __m256,
         8,
+        false,
         _mm256_setzero_ps,
         _mm256_loadu_ps,
         _mm256_storeu_ps,
@@ -406,6 +417,7 @@ pub(super) mod avx2 {
         f64,
         __m256d,
         4,
+        false,
         _mm256_setzero_pd,
         _mm256_loadu_pd,
         _mm256_storeu_pd,
@@ -525,11 +537,12 @@ pub(super) mod portable {
     pub(in crate::simd) struct Lanes<T, const N: usize>(pub(in crate::simd) [T; N]);
 
     macro_rules! portable_vector {
-        ($t:ty, $lanes:expr, |$w:ident, $x:ident, $s:ident| $mul_add:expr) => {
+        ($t:ty, $lanes:expr, $real:expr, |$w:ident, $x:ident, $s:ident| $mul_add:expr) => {
             impl Vector for Lanes<$t, $lanes> {
                 type Lane = $t;
                 type Weight = [$t; $lanes];
                 const LANES: usize = $lanes;
+                const REAL: bool = $real;
 
                 #[inline(always)]
                 unsafe fn zero() -> Self {
@@ -555,10 +568,12 @@ pub(super) mod portable {
                 }
                 #[inline(always)]
                 unsafe fn mul_add(self, weight: Self::Weight, sum: Self) -> Self {
-                    Self(std::array::from_fn(|i| {
+                    let mut sums = sum;
+                    for i in 0..$lanes {
                         let ($w, $x, $s) = (weight[i], self.0[i], sum.0[i]);
-                        $mul_add
-                    }))
+                        sums.0[i] = $mul_add;
+                    }
+                    sums
                 }
                 sum_by_lane!($t);
             }
@@ -568,8 +583,8 @@ pub(super) mod portable {
     // Where the baseline has a fused multiply-add it is the faster one; elsewhere it would be a library call.
     const FUSED: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
 
-    portable_vector!(f32, 4, |w, x, s| if FUSED { w.mul_add(x, s) } else { w * x + s });
-    portable_vector!(f64, 2, |w, x, s| if FUSED { w.mul_add(x, s) } else { w * x + s });
-    portable_vector!(Complex<f32>, 2, |w, x, s| w * x + s);
-    portable_vector!(Complex<f64>, 1, |w, x, s| w * x + s);
+    portable_vector!(f32, 4, true, |w, x, s| if FUSED { w.mul_add(x, s) } else { w * x + s });
+    portable_vector!(f64, 2, true, |w, x, s| if FUSED { w.mul_add(x, s) } else { w * x + s });
+    portable_vector!(Complex<f32>, 2, false, |w, x, s| w * x + s);
+    portable_vector!(Complex<f64>, 1, false, |w, x, s| w * x + s);
 }

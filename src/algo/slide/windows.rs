@@ -5,7 +5,7 @@ use crate::algo::gather::Source;
 use crate::algo::lower::{Phase, Tap};
 use crate::element::Element;
 use crate::problem::{Boundary, MAX_RANK};
-use crate::simd::{self, Caches, Column, Isa, Line};
+use crate::simd::{Caches, Column, Isa, Line};
 use crate::view::advance;
 
 /// Results a row inside the data from which on it is worth the strips that are left at its ends.
@@ -158,7 +158,7 @@ fn goes_down<T: Element>(phase: &Phase, tile: &[usize], columns: &[Column], exte
         && [rows.step, last.step] == [1, 1]
         && 4 * met <= 5 * rows.count as isize
         && (last.count <= 2 * lanes || inside)
-        && simd::goes_down(isa, lanes, last.count, columns)
+        && T::goes_down(isa, last.count, columns)
 }
 
 impl Windows {

@@ -79,12 +79,7 @@ pub(super) unsafe fn columns<V: Arithmetic>(call: Columns<'_, V::Lane>) {
         let walk = Walk { levels, piece: [0, 1], rows, step: pitch, width, ends: None, factor: None };
         // SAFETY: `check` has seen that all columns of all rows lie within the planes.
         unsafe {
-            let at = at.add(done * V::LANES);
-            if call.back {
-                reduce::<V, false, true>(&walk, at, &[0])
-            } else {
-                reduce::<V, true, false>(&walk, at, &[0])
-            };
+            reduce::<V>(&walk, at.add(done * V::LANES), &[0], [!call.back, call.back]);
         }
         done += width;
     }
@@ -107,6 +102,7 @@ pub(super) unsafe fn rows<V: Arithmetic>(call: Rows<'_, V::Lane>) {
         What::Product(factor) => Some(factor.map(<[V::Lane]>::as_ptr)),
         _ => None,
     };
+    let ways = [!matches!(call.what, What::Inverse), !matches!(call.what, What::Forward)];
     let ends = Some(Finish { last, ends, room });
     let walk = Walk { levels, piece: call.piece, rows, step: V::LANES, width: 1, ends, factor };
     // Short rows many at a time, in whole groups.
@@ -116,26 +112,18 @@ pub(super) unsafe fn rows<V: Arithmetic>(call: Rows<'_, V::Lane>) {
         // SAFETY: `check` has seen that all rows and the room behind them lie within the planes, and those of the factor,
         // and that the ends have turns for the registers of a row.
         unsafe {
-            match call.what {
-                What::Forward => reduce::<V, true, false>(&walk, at, starts),
-                What::Inverse => reduce::<V, false, true>(&walk, at, starts),
-                What::Product(_) => reduce::<V, true, true>(&walk, at, starts),
-            }
+            reduce::<V>(&walk, at, starts, ways);
         }
     }
 }
 
 /// Reduces rows, depth first until they stay near, then level by level; or the same backwards; or one after the other
-/// with the product between, a leaf at a time.
+/// with the product between, a leaf at a time. `ways` are the one forth and the one back.
 ///
 /// # Safety
 /// All rows that begin at `starts` lie within the planes; the machine has `V`'s instruction set.
 #[inline(always)]
-unsafe fn reduce<V: Arithmetic, const FORWARD: bool, const BACK: bool>(
-    walk: &Walk<'_, V::Lane>,
-    at: At<V::Lane>,
-    starts: &[usize],
-) {
+unsafe fn reduce<V: Arithmetic>(walk: &Walk<'_, V::Lane>, at: At<V::Lane>, starts: &[usize], [forth, back]: [bool; 2]) {
     // Groups that reach over the ends of rows want them whole.
     let whole = walk.ends.as_ref().is_some_and(|finish| finish.last.is_none());
     let near = Caches::detect().first / if walk.factor.is_some() { 2 } else { 1 };
@@ -145,7 +133,6 @@ unsafe fn reduce<V: Arithmetic, const FORWARD: bool, const BACK: bool>(
         leaf /= walk.levels[far].radix;
         far += 1;
     }
-    let (above, below) = walk.levels.split_at(far);
     // SAFETY: blocks of all levels are cut from the rows.
     unsafe {
         for number in 0..walk.rows / leaf {
@@ -157,45 +144,27 @@ unsafe fn reduce<V: Arithmetic, const FORWARD: bool, const BACK: bool>(
                     }
                 }
             }
-            if FORWARD {
+            // Blocks that are longer than a leaf come with the first that lies in them, and on the way back with the last.
+            if forth {
                 let mut span = walk.rows;
-                for level in above {
-                    let leaves = span / leaf;
-                    if number.is_multiple_of(leaves) {
-                        block::<V, false>(walk, level, number / leaves, span, at, starts);
+                for level in walk.levels {
+                    for b in (number * leaf).div_ceil(span)..((number + 1) * leaf).div_ceil(span) {
+                        block::<V, false>(walk, level, b, span, at, starts);
                     }
                     span /= level.radix;
-                }
-                let mut blocks = 1;
-                for level in below {
-                    for b in number * blocks..(number + 1) * blocks {
-                        block::<V, false>(walk, level, b, leaf / blocks, at, starts);
-                    }
-                    blocks *= level.radix;
                 }
                 finish::<V, false>(walk, at, starts, number * leaf, leaf);
             }
             if let Some(factor) = walk.factor {
                 multiply::<V>(walk, at, factor, starts, [number * leaf, leaf]);
             }
-            if BACK {
+            if back {
                 finish::<V, true>(walk, at, starts, number * leaf, leaf);
-                let mut blocks = 1;
-                for level in below {
-                    blocks *= level.radix;
-                }
-                for level in below.iter().rev() {
-                    blocks /= level.radix;
-                    for b in number * blocks..(number + 1) * blocks {
-                        block::<V, true>(walk, level, b, leaf / blocks, at, starts);
-                    }
-                }
-                let mut span = leaf;
-                for level in above.iter().rev() {
+                let mut span = walk.levels.iter().fold(walk.rows, |rows, level| rows / level.radix);
+                for level in walk.levels.iter().rev() {
                     span *= level.radix;
-                    let leaves = span / leaf;
-                    if (number + 1).is_multiple_of(leaves) {
-                        block::<V, true>(walk, level, number / leaves, span, at, starts);
+                    for b in number * leaf / span..(number + 1) * leaf / span {
+                        block::<V, true>(walk, level, b, span, at, starts);
                     }
                 }
             }
@@ -287,13 +256,13 @@ unsafe fn butterflies<V: Arithmetic, const R: usize, const BACK: bool>(
                     for m in 0..R {
                         let at = at.add(m * part * walk.step);
                         numbers[m] = Pair::load(at.re, at.im);
-                        if !BACK && m > 0 {
+                        if const { !BACK } && m > 0 {
                             numbers[m] = numbers[m].mul(factors[m]);
                         }
                     }
                     let mut results = transform::<V, R, BACK>(numbers);
                     for m in 0..R {
-                        if BACK && m > 0 {
+                        if const { BACK } && m > 0 {
                             results[m] = results[m].mul_conj(factors[m]);
                         }
                         let at = at.add(m * part * walk.step);
@@ -412,14 +381,14 @@ unsafe fn end<V: Arithmetic, const BACK: bool, const LEVEL: bool, const TWIST: b
         }
         // The turns of the second step lie behind those of the first.
         let lower = turns.add(2 * (GROUP - q) * V::LANES);
-        if !BACK {
-            if LEVEL {
+        if const { !BACK } {
+            if const { LEVEL } {
                 for m in 1..GROUP {
                     x[m] = x[m].mul(Pair::splat(level.add(2 * (m - 1))));
                 }
                 x = transform::<V, GROUP, BACK>(x);
             }
-            if TWIST {
+            if const { TWIST } {
                 let twist = Pair::register(twist, 0);
                 for x in &mut x {
                     *x = x.mul(twist);
@@ -450,13 +419,13 @@ unsafe fn end<V: Arithmetic, const BACK: bool, const LEVEL: bool, const TWIST: b
                 x[r] = x[r].mul_conj(Pair::register(turns, r - q));
             }
             x = exchange::<V, true>(x);
-            if TWIST {
+            if const { TWIST } {
                 let twist = Pair::register(twist, 0);
                 for x in &mut x {
                     *x = x.mul_conj(twist);
                 }
             }
-            if LEVEL {
+            if const { LEVEL } {
                 x = transform::<V, GROUP, BACK>(x);
                 for m in 1..GROUP {
                     x[m] = x[m].mul_conj(Pair::splat(level.add(2 * (m - 1))));
@@ -480,7 +449,11 @@ unsafe fn exchange<V: Arithmetic, const HIGH: bool>(x: [Pair<V>; GROUP]) -> [Pai
     let (re, im) = ([a.re, b.re, c.re, d.re], [a.im, b.im, c.im, d.im]);
     // SAFETY: the caller's promise.
     let (re, im) = unsafe {
-        if HIGH { (V::exchange_high(re), V::exchange_high(im)) } else { (V::exchange_low(re), V::exchange_low(im)) }
+        if const { HIGH } {
+            (V::exchange_high(re), V::exchange_high(im))
+        } else {
+            (V::exchange_low(re), V::exchange_low(im))
+        }
     };
     let mut x = x;
     for i in 0..GROUP {

@@ -58,7 +58,7 @@ impl<T: Copy> Edge<T> {
         // The lanes of each register that are there, and where the first of them lies in a row.
         let range = |at: isize| {
             let first = (-at).clamp(0, l);
-            [first, (self.inside[1] - at).clamp(first, l)].map(|n| n as usize)
+            [first as usize, (self.inside[1] - at).clamp(first, l) as usize]
         };
         let mut lanes = [[[0, V::LANES]; STEP]; N];
         for n in 0..N {
@@ -82,7 +82,7 @@ impl<T: Copy> Edge<T> {
                         }
                     };
                     samples[n] = load(0);
-                    if STEP == 2 {
+                    if const { STEP == 2 } {
                         ask::<V>(from.wrapping_add(n * STEP * V::LANES), self.step * self.row);
                         samples[n] = samples[n].every_second(load(1));
                     }

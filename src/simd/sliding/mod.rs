@@ -26,11 +26,14 @@ use super::Isa;
 use super::memory::{Line, prefetch_line};
 use super::tiles::{Plane, Planes};
 use super::vector::Vector;
+use super::vector::portable::Lanes;
+#[cfg(target_arch = "x86_64")]
+use super::vector::{avx2, avx512};
 
 /// Taps of the kernel in rows one below the other, which share everything else.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
-pub(crate) struct Column {
+pub struct Column {
     /// Where the sample lies that the first tap reads for the first result, from the channel's first sample on.
     pub(crate) place: isize,
     /// Its row and column in its plane, which may lie outside.
@@ -84,17 +87,8 @@ pub struct Sliding<'a, T> {
 pub trait Slide: Copy + 'static {
     /// Computes a sum over sliding windows. Panics where a slice is too short for what the call says.
     fn slide(isa: Isa, call: Sliding<'_, Self>);
-}
-
-/// Whether planes of so many results a row can be computed [down](Sliding::down) the rows of the source.
-pub(crate) fn goes_down(isa: Isa, lanes: usize, width: usize, columns: &[Column]) -> bool {
-    match isa {
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => narrow::registers::<32>(lanes, width, columns).is_some(),
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => narrow::registers::<16>(lanes, width, columns).is_some(),
-        Isa::Portable => false,
-    }
+    /// Whether planes of so many results a row can be computed [down](Sliding::down) the rows of the source.
+    fn goes_down(isa: Isa, width: usize, columns: &[Column]) -> bool;
 }
 
 macro_rules! slides {
@@ -102,7 +96,17 @@ macro_rules! slides {
         impl Slide for $t {
             fn slide(isa: Isa, call: Sliding<'_, Self>) {
                 call.check(<$t as super::Kernels>::lanes(isa));
-                dispatch!(isa, call, Sliding<$t> => slide, $avx512, $avx2, $lanes; 32, 16)
+                dispatch!(isa, call, Sliding<$t> => slide, $avx512, $avx2, $lanes)
+            }
+
+            fn goes_down(isa: Isa, width: usize, columns: &[Column]) -> bool {
+                match isa {
+                    #[cfg(target_arch = "x86_64")]
+                    Isa::Avx512 => narrow::registers::<avx512::$avx512>(width, columns).is_some(),
+                    #[cfg(target_arch = "x86_64")]
+                    Isa::Avx2 => narrow::registers::<avx2::$avx2>(width, columns).is_some(),
+                    Isa::Portable => narrow::registers::<Lanes<$t, $lanes>>(width, columns).is_some(),
+                }
             }
         }
     )*};
@@ -161,12 +165,12 @@ impl<T> Sliding<'_, T> {
 /// Bytes of rows from which on they are written past the caches wherever their lines begin.
 const WIDE: usize = 1024;
 
-/// All channels on a machine with `REGISTERS` registers.
+/// All channels.
 ///
 /// # Safety
 /// The call has been [checked](Sliding::check), and the machine has `V`'s instruction set.
 #[inline(always)]
-unsafe fn slide<V: Vector, const REGISTERS: usize>(call: Sliding<'_, V::Lane>) {
+unsafe fn slide<V: Vector>(call: Sliding<'_, V::Lane>) {
     let (mut low, mut high) = ([isize::MAX; 2], [isize::MIN; 2]);
     for &Column { at, height, .. } in call.columns {
         let last = [at[0] + ((height - 1) * call.steps[0]) as isize, at[1]];
@@ -176,16 +180,17 @@ unsafe fn slide<V: Vector, const REGISTERS: usize>(call: Sliding<'_, V::Lane>) {
     // SAFETY: the caller's promise.
     unsafe {
         if V::NATIVE
+            && V::REAL
             && channels.call.down
             && channels.call.steps[1] == 1
-            && let Some(narrow) = Narrow::of::<V, REGISTERS>(&channels.get::<V>(0))
+            && let Some(narrow) = Narrow::of::<V>(&channels.get::<V>(0))
         {
-            return narrow_channels::<V, REGISTERS>(&narrow, &channels);
+            return narrow_channels::<V>(&narrow, &channels);
         }
         for channel in 0..channels.call.out.count {
             match channels.call.steps[1] {
-                1 => each_block::<V, REGISTERS, 1>(&channels.get::<V>(channel)),
-                _ => each_block::<V, REGISTERS, 2>(&channels.get::<V>(channel)),
+                1 => each_block::<V, 1>(&channels.get::<V>(channel)),
+                _ => each_block::<V, 2>(&channels.get::<V>(channel)),
             }
         }
     }
@@ -246,29 +251,29 @@ impl<T: Copy> Channels<'_, T> {
 /// # Safety
 /// As [`slide`], for a step of 1; `narrow` has been made of the first of them.
 #[inline(always)]
-unsafe fn narrow_channels<V: Vector, const REGISTERS: usize>(narrow: &Narrow, all: &Channels<'_, V::Lane>) {
+unsafe fn narrow_channels<V: Vector>(narrow: &Narrow, all: &Channels<'_, V::Lane>) {
     let enough = all.call.columns.len() >= 3;
     // SAFETY: the caller's promise.
     unsafe {
         match (narrow.height, narrow.registers) {
             (3, 1) if enough => narrow.channels::<V, 3, 1, 3>(all),
-            (3, 2) if enough && REGISTERS == 16 => narrow.channels::<V, 3, 2, 2>(all),
+            (3, 2) if !V::MANY && enough => narrow.channels::<V, 3, 2, 2>(all),
             (3, 2) if enough => narrow.channels::<V, 3, 2, 3>(all),
-            (3, 3) if enough && REGISTERS == 32 => narrow.channels::<V, 3, 3, 3>(all),
-            (3, 4) if enough && REGISTERS == 32 => narrow.channels::<V, 3, 4, 3>(all),
-            (5, 1) if enough && REGISTERS == 32 => narrow.channels::<V, 5, 1, 3>(all),
-            (7, 1) if enough && REGISTERS == 32 => narrow.channels::<V, 7, 1, 3>(all),
+            (3, 3) if V::MANY && enough => narrow.channels::<V, 3, 3, 3>(all),
+            (3, 4) if V::MANY && enough => narrow.channels::<V, 3, 4, 3>(all),
+            (5, 1) if V::MANY && enough => narrow.channels::<V, 5, 1, 3>(all),
+            (7, 1) if V::MANY && enough => narrow.channels::<V, 7, 1, 3>(all),
             (3, 1) => narrow.channels::<V, 3, 1, 0>(all),
             (3, 2) => narrow.channels::<V, 3, 2, 0>(all),
             (3, 3) => narrow.channels::<V, 3, 3, 0>(all),
-            (3, 4) if REGISTERS == 32 => narrow.channels::<V, 3, 4, 0>(all),
+            (3, 4) if V::MANY => narrow.channels::<V, 3, 4, 0>(all),
             (5, 1) => narrow.channels::<V, 5, 1, 0>(all),
             (5, 2) => narrow.channels::<V, 5, 2, 0>(all),
-            (5, 3) if REGISTERS == 32 => narrow.channels::<V, 5, 3, 0>(all),
-            (5, 4) if REGISTERS == 32 => narrow.channels::<V, 5, 4, 0>(all),
-            (7, 2) if REGISTERS == 32 => narrow.channels::<V, 7, 2, 0>(all),
-            (7, 3) if REGISTERS == 32 => narrow.channels::<V, 7, 3, 0>(all),
-            (7, 4) if REGISTERS == 32 => narrow.channels::<V, 7, 4, 0>(all),
+            (5, 3) if V::MANY => narrow.channels::<V, 5, 3, 0>(all),
+            (5, 4) if V::MANY => narrow.channels::<V, 5, 4, 0>(all),
+            (7, 2) if V::MANY => narrow.channels::<V, 7, 2, 0>(all),
+            (7, 3) if V::MANY => narrow.channels::<V, 7, 3, 0>(all),
+            (7, 4) if V::MANY => narrow.channels::<V, 7, 4, 0>(all),
             _ => narrow.channels::<V, 7, 1, 0>(all),
         }
     }
@@ -302,7 +307,7 @@ struct Channel<'a, T> {
 /// # Safety
 /// As [`slide`].
 #[inline(always)]
-unsafe fn each_block<V: Vector, const REGISTERS: usize, const STEP: usize>(call: &Channel<'_, V::Lane>) {
+unsafe fn each_block<V: Vector, const STEP: usize>(call: &Channel<'_, V::Lane>) {
     let (rows, width, l) = (call.out.rows, call.out.width, V::LANES);
     // SAFETY: every block lies within the plane, or is narrower than a register and told so.
     unsafe {
@@ -316,13 +321,13 @@ unsafe fn each_block<V: Vector, const REGISTERS: usize, const STEP: usize>(call:
         for y in (0..rows).step_by(4) {
             let ahead = call.ahead.wrapping_add(y / 4 * call.four_rows);
             (0..call.four_rows).step_by(Line::BYTES).for_each(|at| prefetch_line(ahead.wrapping_add(at)));
-            tail = strip::<V, REGISTERS, STEP>(call, y.min(rows - 4));
+            tail = strip::<V, STEP>(call, y.min(rows - 4));
         }
         // One register of columns: as many rows as it takes to hide a multiply-add's latency.
         while tail < width {
             let x = if tail + l <= width { tail } else { width.saturating_sub(l) };
             let count = l.min(width - x);
-            if STEP == 1 && rows >= 7 {
+            if V::REAL && const { STEP == 1 } && rows >= 7 {
                 for y in (0..rows).step_by(7) {
                     block::<V, 7, 1, STEP>(call, [y.min(rows - 7), x], count, false);
                 }
@@ -341,22 +346,18 @@ unsafe fn each_block<V: Vector, const REGISTERS: usize, const STEP: usize>(call:
 /// # Safety
 /// As [`slide`]; there are such rows.
 #[inline(always)]
-unsafe fn strip<V: Vector, const REGISTERS: usize, const STEP: usize>(call: &Channel<'_, V::Lane>, y: usize) -> usize {
+unsafe fn strip<V: Vector, const STEP: usize>(call: &Channel<'_, V::Lane>, y: usize) -> usize {
     // Every second sample takes two registers.
-    let (width, l, most) = (call.out.width, V::LANES, if STEP == 1 { REGISTERS / 8 } else { 2 });
+    let (width, l, most) = (call.out.width, V::LANES, if V::MANY && V::REAL && STEP == 1 { 4 } else { 2 });
     let mut x = 0;
     // SAFETY: every block lies within the plane.
     unsafe {
-        if let Some(lead) = call.lead
-            && lead > 0
-        {
-            // Less than a line, which is two registers at the most.
-            if lead > l {
-                block::<V, 4, 1, STEP>(call, [y, 0], l, false);
-                x = lead - l;
-            }
-            block::<V, 4, 1, STEP>(call, [y, x], lead - x, false);
-            x = lead;
+        // What precedes the first whole line is less than that, which is two registers at the most.
+        let lead = call.lead.unwrap_or(0);
+        while x < lead {
+            let (at, count) = if lead <= l { (0, lead) } else { (x.min(lead - l), l) };
+            block::<V, 4, 1, STEP>(call, [y, at], count, false);
+            x = at + count;
         }
         while x + l < width {
             let left = width - x;
@@ -371,12 +372,12 @@ unsafe fn strip<V: Vector, const REGISTERS: usize, const STEP: usize>(call: &Cha
             // What does not fill a block is computed by one that is shifted back.
             let at = x.min(width - n * l);
             let stream = call.lead.is_some() && at == x;
-            if REGISTERS == 16 && call.columns.len() >= MANY {
+            if !V::MANY && call.columns.len() >= MANY {
                 next_rows(call, y, at, STEP);
             }
             match n {
-                4 if REGISTERS == 32 && STEP == 1 => block::<V, 4, 4, STEP>(call, [y, at], 4 * l, stream),
-                3 if REGISTERS == 32 && STEP == 1 => block::<V, 4, 3, STEP>(call, [y, at], 3 * l, stream),
+                4 if V::MANY && V::REAL && const { STEP == 1 } => block::<V, 4, 4, STEP>(call, [y, at], 4 * l, stream),
+                3 if V::MANY && V::REAL && const { STEP == 1 } => block::<V, 4, 3, STEP>(call, [y, at], 3 * l, stream),
                 _ => block::<V, 4, 2, STEP>(call, [y, at], 2 * l, stream),
             }
             x = at + n * l;
@@ -414,7 +415,7 @@ unsafe fn line<V: Vector, const STEP: usize>(call: &Channel<'_, V::Lane>, y: usi
     unsafe {
         while x < width {
             let left = width - x;
-            if STEP == 1 && width >= 8 * l && left > l {
+            if V::REAL && const { STEP == 1 } && width >= 8 * l && left > l {
                 block::<V, 1, 8, STEP>(call, [y, x.min(width - 8 * l)], 8 * l, false);
                 x += 8 * l;
             } else if width >= 2 * l && left > l {
@@ -471,13 +472,13 @@ unsafe fn block<V: Vector, const M: usize, const N: usize, const STEP: usize>(
             }
             match height {
                 // One row is no more than a loop over the taps.
-                _ if M == 1 => tall::<V, M, N, STEP>(from, pitch, weights, height, &mut sums),
+                _ if const { M == 1 } => tall::<V, M, N, STEP>(from, pitch, weights, height, &mut sums),
                 1 => short::<V, M, N, STEP, 1>(from, pitch, weights, &mut sums),
                 2 => short::<V, M, N, STEP, 2>(from, pitch, weights, &mut sums),
                 3 => short::<V, M, N, STEP, 3>(from, pitch, weights, &mut sums),
                 // Below its number of rows, a block never meets them all at once.
-                4 if M > 5 => short::<V, M, N, STEP, 4>(from, pitch, weights, &mut sums),
-                5 if M > 6 => short::<V, M, N, STEP, 5>(from, pitch, weights, &mut sums),
+                4 if const { M > 5 } => short::<V, M, N, STEP, 4>(from, pitch, weights, &mut sums),
+                5 if const { M > 6 } => short::<V, M, N, STEP, 5>(from, pitch, weights, &mut sums),
                 _ => tall::<V, M, N, STEP>(from, pitch, weights, height, &mut sums),
             }
             weights = weights.add(height);
@@ -583,7 +584,7 @@ unsafe fn row<V: Vector, const N: usize, const STEP: usize>(from: *const V::Lane
         for n in 0..N {
             let from = from.add(n * STEP * V::LANES);
             samples[n] = V::load(from);
-            if STEP == 2 {
+            if const { STEP == 2 } {
                 ask::<V>(from, pitch as isize);
                 samples[n] = samples[n].every_second(V::load(from.add(V::LANES)));
             }

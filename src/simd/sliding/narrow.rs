@@ -17,14 +17,14 @@ const AHEAD: isize = 2;
 /// Columns of taps, at the most.
 const COLUMNS: usize = 16;
 
-/// The registers of a row of so many results, if there is a loop for them and such columns on a machine with `REGISTERS` of
-/// them: there is room for the sums, a row's samples and a weight.
-pub(super) fn registers<const REGISTERS: usize>(lanes: usize, width: usize, columns: &[Column]) -> Option<usize> {
-    let (registers, height) = (width.div_ceil(lanes), columns.first()?.height);
+/// The registers of a row of so many results, if there is a loop for them and such columns: there is room for the sums, a
+/// row's samples and a weight.
+pub(super) fn registers<V: Vector>(width: usize, columns: &[Column]) -> Option<usize> {
+    let (registers, height) = (width.div_ceil(V::LANES), columns.first()?.height);
     let alike = columns.iter().all(|column| column.height == height && column.at[0] == columns[0].at[0]);
-    let most = if REGISTERS == 32 { 4 } else { (REGISTERS - 1) / (height + 1) };
+    let most = if V::MANY { 4 } else { 15 / (height + 1) };
     let known = HEIGHTS.contains(&height) && (1..=most).contains(&registers) && columns.len() <= COLUMNS;
-    (alike && known).then_some(registers)
+    (V::NATIVE && V::REAL && alike && known).then_some(registers)
 }
 
 /// How the channels of a call are computed so.
@@ -40,9 +40,9 @@ pub(super) struct Narrow {
 impl Narrow {
     /// If they can be.
     #[inline(always)]
-    pub(super) fn of<V: Vector, const REGISTERS: usize>(call: &Channel<'_, V::Lane>) -> Option<Self> {
+    pub(super) fn of<V: Vector>(call: &Channel<'_, V::Lane>) -> Option<Self> {
         let (l, across) = (V::LANES as isize, call.first[1]);
-        let registers = registers::<REGISTERS>(V::LANES, call.out.width, call.columns)?;
+        let registers = registers::<V>(call.out.width, call.columns)?;
         let height = call.columns.first()?.height;
         let last = (registers as isize - 1) * l;
         let mut lanes = [[0; 2]; COLUMNS];
