@@ -28,7 +28,7 @@ impl Definition {
             // Index arithmetic and a test of every tap.
             seconds: costs.run + problem.flops() / 2.0 * costs.definition,
             needs: Self::memory(problem, problem.dtype.size()),
-            error: running_sum_error(problem.terms(), problem.dtype.epsilon()),
+            error: running_sum_error(problem),
         }
     }
 

@@ -151,7 +151,7 @@ impl Dense {
         Ok(Estimate {
             seconds: costs.run + problem.groups as f64 * (m.div_ceil(this.rows) as f64 * panel + packed + items),
             needs: this.needs,
-            error: running_sum_error(problem.terms(), problem.dtype.epsilon()),
+            error: running_sum_error(problem),
         })
     }
 

@@ -279,7 +279,7 @@ impl Direct {
                 seconds += items * results * costs.copy_apart * wide::<T>();
             }
         }
-        Ok(Estimate { seconds, needs: this.needs, error: running_sum_error(problem.terms(), problem.dtype.epsilon()) })
+        Ok(Estimate { seconds, needs: this.needs, error: running_sum_error(problem) })
     }
 }
 

@@ -147,7 +147,7 @@ impl Im2col {
             let panels = lowered.outer.div_ceil(this.rows) as f64;
             seconds += items * (filled * (panels * panel + blocks * gathered + results) + blocks * costs.item);
         }
-        Ok(Estimate { seconds, needs: this.needs, error: running_sum_error(problem.terms(), problem.dtype.epsilon()) })
+        Ok(Estimate { seconds, needs: this.needs, error: running_sum_error(problem) })
     }
 }
 

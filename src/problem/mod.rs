@@ -510,6 +510,30 @@ impl Problem {
         }
     }
 
+    /// Of the [terms](Self::terms), as many as meet data at the most: where zeros are around it, kernels reach further than
+    /// short data do, and of an input gradient's taps every `stride`th meets an output.
+    pub(crate) fn met_terms(&self) -> usize {
+        if self.boundary != Boundary::Zero {
+            return self.terms();
+        }
+        let met = |axis: &SpatialAxis| {
+            let common = gcd(axis.stride, axis.dilation);
+            match self.pass {
+                Pass::Forward => axis.kernel.min(axis.input.div_ceil(axis.dilation)),
+                Pass::InputGradient => {
+                    axis.kernel.div_ceil(axis.stride / common).min(axis.output.div_ceil(axis.dilation / common))
+                }
+                Pass::WeightGradient => axis.output.min(axis.input.div_ceil(axis.stride)),
+            }
+        };
+        let outer = match self.pass {
+            Pass::Forward => self.in_channels / self.groups,
+            Pass::InputGradient => self.out_channels / self.groups,
+            Pass::WeightGradient => self.batch,
+        };
+        self.axes.iter().map(met).fold(outer, usize::saturating_mul)
+    }
+
     /// Whether any tap of any output falls outside the data.
     ///
     /// ```
@@ -519,5 +543,40 @@ impl Problem {
     /// ```
     pub fn reads_outside(&self) -> bool {
         self.axes.iter().any(SpatialAxis::reads_outside)
+    }
+}
+
+/// The greatest common divisor.
+pub(crate) fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference;
+
+    #[test]
+    fn no_sum_meets_more_terms_than_it_is_said_to_and_the_longest_as_many() {
+        // Kernels longer than the data, padding beyond them, steps that divide the dilation and that do not, groups.
+        let layers = [
+            "ic1iw10oc1kw3",
+            "mb2ic4iw10oc6kw3pw1",
+            "g2ic4iw5oc6kw40pw39",
+            "ic1iw9oc1kw7sw3pw6",
+            "ic1iw9oc1kw7sw2dw1pw8",
+            "ic1iw9oc1kw5sw4dw1pw8",
+            "ic1iw30oc1kw9sw2dw5pw20",
+            "mb3ic1iw7oc1kw2sw5",
+            "ic2ih5iw31oc2kh9kw3sh2sw3ph12dh2",
+        ];
+        for (layer, pass) in layers.iter().flat_map(|layer| Pass::ALL.map(|pass| (layer, pass))) {
+            let problem: Problem = layer.parse().expect("a layer");
+            let problem = problem.with_pass(pass);
+            let [first, second] = [0, 1].map(|i| vec![1.0; problem.operands()[i].iter().product()]);
+            let sums = reference::compute::<f64>(&problem, &first, &second).expect("operands of its shapes");
+            let most = sums.into_iter().fold(0.0, f64::max);
+            assert_eq!(most, problem.met_terms() as f64, "{pass:?} of {layer}, of {} terms", problem.terms());
+        }
     }
 }

@@ -176,7 +176,7 @@ impl Slide {
             seconds += items * (filled * (registers * (sums + costs.slide_end) + gathered) + costs.slide_tile);
             seconds += items / this.channels as f64 * costs.item;
         }
-        Ok(Estimate { seconds, needs: this.needs, error: running_sum_error(problem.terms(), problem.dtype.epsilon()) })
+        Ok(Estimate { seconds, needs: this.needs, error: running_sum_error(problem) })
     }
 }
 

@@ -144,7 +144,7 @@ impl WeightDots {
                 + pairs * boxes * (sums + gathered + ends + costs.weight_box / outer)
                 + result * this.boxes.parts as f64 * costs.weight_part,
             needs: this.needs,
-            error: running_sum_error(problem.terms(), problem.dtype.epsilon()),
+            error: running_sum_error(problem),
         })
     }
 }

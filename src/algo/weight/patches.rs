@@ -152,7 +152,7 @@ impl WeightPatches {
                 + items * boxes * (sums + packing + costs.weight_box)
                 + result * this.boxes.parts as f64 * costs.weight_part,
             needs: this.needs,
-            error: running_sum_error(problem.terms(), problem.dtype.epsilon()),
+            error: running_sum_error(problem),
         })
     }
 }

@@ -14,7 +14,7 @@ use super::super::plan::Options;
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::plan::Workspace;
-use crate::problem::Problem;
+use crate::problem::{Problem, gcd};
 use crate::view::{View, ViewMut};
 
 /// Phases of one problem, at the most: as many output channels as the product's widest tile has.
@@ -28,10 +28,6 @@ pub(super) struct Rate {
     pub(super) down: usize,
     pub(super) offset: usize,
     pub(super) count: usize,
-}
-
-pub(super) fn gcd(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 impl Rate {

@@ -6,10 +6,10 @@ use super::super::arrays;
 use super::super::extension::Extension;
 use super::super::fir::{MAX_TAPS, Window, firwin};
 use super::check_rates;
-use super::polyphase::{Rate, gcd};
+use super::polyphase::Rate;
 use crate::element::{Element, Scalar};
 use crate::error::{Error, Result};
-use crate::problem::Boundary;
+use crate::problem::{Boundary, gcd};
 
 /// Zero crossings of the sinc on either side.
 const CROSSINGS: usize = 10;

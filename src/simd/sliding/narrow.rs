@@ -113,7 +113,7 @@ impl Narrow {
                 let y = down + t as isize;
                 if call.inside.is_none() || (0..high).contains(&(y + call.low[0])) {
                     let source = call.source.wrapping_offset(y * call.row + across);
-                    if !V::LINE {
+                    if !V::MANY {
                         prefetch_line(source.wrapping_offset(AHEAD * apart[0]).cast());
                     }
                     for c in 0..C {
@@ -138,7 +138,7 @@ impl Narrow {
                 }
                 if t + 1 >= K {
                     let to = call.out.row(t + 1 - K);
-                    if !V::LINE {
+                    if !V::MANY {
                         prefetch_line(to.wrapping_offset(AHEAD * apart[1]).cast());
                     }
                     for n in 0..N - 1 {
