@@ -11,8 +11,8 @@
 //! loaded in part, so that nothing beyond the rows is touched. Rows of a source that is read where it lies may end before
 //! the sums do: then zeros take the places of samples before them and behind.
 
-use super::leaves::Offsets;
 use super::memory::prefetch_line;
+use super::product::Offsets;
 use super::vector::Vector;
 
 /// The arguments of some dot products; see the [module](self).

@@ -46,6 +46,7 @@ mod outer;
 mod pairs;
 #[cfg(feature = "nn")]
 mod pooled;
+mod product;
 mod rows;
 mod scan;
 mod sliding;
@@ -59,7 +60,6 @@ pub(crate) use caches::Caches;
 pub(crate) use dots::Dots;
 pub(crate) use interleave::{Interleave, LaneSums};
 pub use leaves::Kernels;
-pub(crate) use leaves::{Offsets, Product};
 pub(crate) use memory::{Line, elements, elements_mut, prefetch, split};
 pub(crate) use outer::Outer;
 #[cfg(feature = "nn")]
@@ -68,6 +68,7 @@ pub use pairs::Pairs;
 pub(crate) use pairs::{Choose, PairWindows, Unchoose};
 #[cfg(feature = "nn")]
 pub(crate) use pooled::{PartedWindows, PooledGradient, PooledSums};
+pub(crate) use product::{Offsets, Product};
 pub(crate) use rows::Rows;
 pub(crate) use scan::{Levels, all_finite, levels};
 pub use sliding::Slide;

@@ -4,7 +4,7 @@
 //! out[m][j] (+)= Σ_k weights[m · row + k · term] · source[k · pitch + j]
 //! ```
 //!
-//! As in the [product](super::leaves), a tile of `M` rows by `N` registers of columns stays in registers over the whole
+//! As in the [product](super::product), a tile of `M` rows by `N` registers of columns stays in registers over the whole
 //! sum. Rows are cut evenly: 49 of them are seven times seven rather than six times eight and one.
 
 use num_complex::Complex;

@@ -1,5 +1,6 @@
 use super::super::guarded::End;
 use super::*;
+use crate::simd::tiles::Planes;
 
 /// Small integers, whose sums are exact in any order.
 fn integers<T>(count: usize, of: impl Fn(f64) -> T) -> Vec<T> {
