@@ -23,10 +23,15 @@ pub(crate) struct Estimate {
     pub(crate) error: f64,
 }
 
-/// The probabilistic error bound of a problem's running sums: rounding errors that are independent add up as their root
-/// mean square does, and the largest of millions is some five times that.
+/// The probabilistic error bound of a running sum of `terms` products: rounding errors that are independent add up as
+/// their root mean square does, and the largest of millions is some five times that.
+pub(crate) fn sum_error(terms: usize, epsilon: f64) -> f64 {
+    epsilon * (2.0 + 2.0 * (terms as f64).sqrt())
+}
+
+/// That of a problem's longest sum.
 pub(crate) fn running_sum_error(problem: &Problem) -> f64 {
-    problem.dtype.epsilon() * (2.0 + 2.0 * (problem.met_terms() as f64).sqrt())
+    sum_error(problem.met_terms(), problem.dtype.epsilon())
 }
 
 /// The first line of the text.

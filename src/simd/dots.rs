@@ -102,8 +102,6 @@ pub(super) unsafe fn dots<V: Vector>(call: Dots<'_, V::Lane>) {
                             9 if V::REAL => some_dots::<V, 1, 9>(&call, at),
                             8 if V::REAL => some_dots::<V, 1, 8>(&call, at),
                             7 if V::REAL => some_dots::<V, 1, 7>(&call, at),
-                            6 if V::REAL => some_dots::<V, 1, 6>(&call, at),
-                            5 if V::REAL => some_dots::<V, 1, 5>(&call, at),
                             _ => many_dots::<V, 1>(&call, at, count),
                         },
                     }
@@ -150,8 +148,8 @@ unsafe fn many_dots<V: Vector, const M: usize>(call: &Dots<'_, V::Lane>, at: Pla
     // SAFETY: the caller's promise.
     unsafe {
         match offsets {
-            6 if V::MANY && V::REAL && const { M > 1 } => some_dots::<V, M, 6>(call, at),
-            5 if V::MANY && V::REAL && const { M > 1 } => some_dots::<V, M, 5>(call, at),
+            6 if V::REAL && (V::MANY || const { M == 1 }) => some_dots::<V, M, 6>(call, at),
+            5 if V::REAL && (V::MANY || const { M == 1 }) => some_dots::<V, M, 5>(call, at),
             4 if V::REAL && (V::MANY || const { M < 3 }) => some_dots::<V, M, 4>(call, at),
             _ => few_dots::<V, M>(call, at, offsets),
         }

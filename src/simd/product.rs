@@ -102,8 +102,8 @@ impl<T> Product<'_, T> {
     }
 }
 
-/// All tiles of a product. The more rows, the fewer columns: the sums, a register
-/// for each of the columns and one weight must find room.
+/// All tiles of a product. The more rows, the fewer columns: the sums, a register for each of the columns and one weight
+/// must find room.
 ///
 /// # Safety
 /// The call has been [checked](Product::check), and the machine has `V`'s instruction set.
@@ -439,16 +439,14 @@ unsafe fn write_run<V: Vector>(
         let mut from = 0;
         // A register may hold the end of one line and the beginning of the next.
         while from < end {
-            let (to, whole) = ((from + width.saturating_sub(x)).min(end), x + V::LANES <= width && end == V::LANES);
-            for m in 0..call.present {
-                if x >= width {
-                    break;
-                }
+            let rows = if x < width { call.present } else { 0 };
+            let (to, whole) = ((from + width.saturating_sub(x)).min(end), from == 0 && x + V::LANES <= width);
+            for m in 0..rows {
                 // SAFETY: the columns of the run up to its length are those of lines that there are, or between.
                 unsafe {
                     let sums = V::load(results.add((m * registers + n) * V::LANES));
                     let out = lines.plane(line).row(m).add(x);
-                    match whole && from == 0 {
+                    match whole && end == V::LANES {
                         true => sums.store(out),
                         false => sums.store_range(out.wrapping_sub(from), from, to),
                     }

@@ -3,6 +3,7 @@
 use num_complex::Complex;
 
 use super::{build, estimate};
+use crate::algo::cost::sum_error;
 use crate::algo::{Call, Costs, Second};
 use crate::element::{Element, Scalar};
 use crate::problem::{Layout, Problem};
@@ -70,8 +71,7 @@ fn check<T: Element>(problem: &str, transform: &[usize], spoil: impl Fn(&mut [T]
     let largest = x.iter().map(modulus).filter(|x| x.is_finite()).fold(0.0, f64::max);
     let norm = w.iter().map(|w| modulus(w).powi(2)).sum::<f64>().sqrt();
     let error = estimate(&Costs::default(), &problem, transform).expect("sizes that fit").error;
-    let own = f64::EPSILON * (2.0 + 2.0 * (w.len() as f64).sqrt());
-    let limit = (error + own) * largest * norm;
+    let limit = (error + sum_error(w.len(), f64::EPSILON)) * largest * norm;
     let mut index = vec![0; output.len()];
     let step = alone.len() / 61 + 1;
     for (i, y) in alone.iter().enumerate() {
