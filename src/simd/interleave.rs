@@ -154,10 +154,14 @@ unsafe fn shuffle<V: Arithmetic, const M: usize>(call: &Interleave<'_, V::Lane>,
                 rows[m] = V::load(source.add((first + m) * call.stride));
             }
         }
-        for _ in 0..M.ilog2() {
-            let halves = rows;
-            for m in 0..M / 2 {
-                (rows[2 * m], rows[2 * m + 1]) = halves[m].zip(halves[m + M / 2]);
+        if const { M == V::LANES && M >= 4 } {
+            square(&mut rows);
+        } else {
+            for _ in 0..M.ilog2() {
+                let halves = rows;
+                for m in 0..M / 2 {
+                    (rows[2 * m], rows[2 * m + 1]) = halves[m].zip(halves[m + M / 2]);
+                }
             }
         }
         let left = call.pitch - first;
@@ -168,6 +172,33 @@ unsafe fn shuffle<V: Arithmetic, const M: usize>(call: &Interleave<'_, V::Lane>,
             } else {
                 rows[m].store(out);
             }
+        }
+    }
+}
+
+/// Transposes a square of as many registers as one has lanes, four or more: within 16 bytes of each, then those among one
+/// another, which takes half the shuffles that zips do where they are made of both.
+///
+/// # Safety
+/// The machine has `V`'s instruction set.
+#[inline(always)]
+unsafe fn square<V: Arithmetic, const M: usize>(rows: &mut [V; M]) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        for r in (0..M).step_by(4) {
+            [rows[r], rows[r + 1], rows[r + 2], rows[r + 3]] =
+                V::exchange_low([rows[r], rows[r + 1], rows[r + 2], rows[r + 3]]);
+        }
+        // Lanes in 16 bytes, how often those are in a register, and how many neighbours an exchange takes.
+        let within = 16 / size_of::<V::Lane>();
+        let (parts, each) = (M / within, 4 * within / M);
+        if parts == 1 {
+            return;
+        }
+        for r in (0..within).step_by(each) {
+            let at = |i: usize| r + i / each * within + i % each;
+            let [a, b, c, d] = [at(0), at(1), at(2), at(3)];
+            [rows[a], rows[b], rows[c], rows[d]] = V::exchange_high([rows[a], rows[b], rows[c], rows[d]]);
         }
     }
 }

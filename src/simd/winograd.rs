@@ -53,7 +53,7 @@ pub struct Pass<'a, T> {
     pub(crate) steps: [usize; 2],
     /// How many lines there are, and how far apart they begin in the source and in the output; three loops.
     pub(crate) lines: [[usize; 3]; 3],
-    /// Set to false where something written is not finite.
+    /// Set to false where something written is not finite; of results.
     pub(crate) finite: Option<&'a mut bool>,
 }
 
@@ -113,6 +113,7 @@ impl<T> Pass<'_, T> {
     /// Everything that the loops take on trust.
     fn check(&self, lanes: usize) {
         assert!(matches!(self.size, 4 | 6 | 8), "there are points for 4, 6 and 8");
+        assert!(self.finite.is_none() || matches!(self.map, Map::Result(_)), "results are looked at");
         let extents = self.map.extents(self.size);
         assert!(extents.iter().all(|&n| (2..=self.size).contains(&n)), "no more taps and results than points");
         for (side, len) in [self.source.len(), self.out.len()].into_iter().enumerate() {
@@ -133,29 +134,29 @@ where
     // SAFETY: the caller's promise is the callee's.
     unsafe {
         match (call.size, call.map) {
-            (4, Map::Data) => lines::<V, Samples, 1, 4, 4>(call),
-            (6, Map::Data) => lines::<V, Samples, 2, 6, 6>(call),
-            (8, Map::Data) => lines::<V, Samples, 3, 8, 8>(call),
-            (4, Map::Kernel(2)) => lines::<V, Weights, 1, 2, 4>(call),
-            (4, Map::Kernel(3)) => lines::<V, Weights, 1, 3, 4>(call),
-            (6, Map::Kernel(2)) => lines::<V, Weights, 2, 2, 6>(call),
-            (6, Map::Kernel(3)) => lines::<V, Weights, 2, 3, 6>(call),
-            (6, Map::Kernel(4)) => lines::<V, Weights, 2, 4, 6>(call),
-            (6, Map::Kernel(5)) => lines::<V, Weights, 2, 5, 6>(call),
-            (8, Map::Kernel(3)) => lines::<V, Weights, 3, 3, 8>(call),
-            (8, Map::Kernel(4)) => lines::<V, Weights, 3, 4, 8>(call),
-            (8, Map::Kernel(5)) => lines::<V, Weights, 3, 5, 8>(call),
-            (8, Map::Kernel(6)) => lines::<V, Weights, 3, 6, 8>(call),
-            (4, Map::Result(2)) => lines::<V, Products, 1, 4, 2>(call),
-            (4, Map::Result(3)) => lines::<V, Products, 1, 4, 3>(call),
-            (6, Map::Result(2)) => lines::<V, Products, 2, 6, 2>(call),
-            (6, Map::Result(3)) => lines::<V, Products, 2, 6, 3>(call),
-            (6, Map::Result(4)) => lines::<V, Products, 2, 6, 4>(call),
-            (6, Map::Result(5)) => lines::<V, Products, 2, 6, 5>(call),
-            (8, Map::Result(3)) => lines::<V, Products, 3, 8, 3>(call),
-            (8, Map::Result(4)) => lines::<V, Products, 3, 8, 4>(call),
-            (8, Map::Result(5)) => lines::<V, Products, 3, 8, 5>(call),
-            (8, Map::Result(6)) => lines::<V, Products, 3, 8, 6>(call),
+            (4, Map::Data) => lines::<V, Samples, 1, 4, 4, false>(call),
+            (6, Map::Data) => lines::<V, Samples, 2, 6, 6, false>(call),
+            (8, Map::Data) => lines::<V, Samples, 3, 8, 8, false>(call),
+            (4, Map::Kernel(2)) => lines::<V, Weights, 1, 2, 4, false>(call),
+            (4, Map::Kernel(3)) => lines::<V, Weights, 1, 3, 4, false>(call),
+            (6, Map::Kernel(2)) => lines::<V, Weights, 2, 2, 6, false>(call),
+            (6, Map::Kernel(3)) => lines::<V, Weights, 2, 3, 6, false>(call),
+            (6, Map::Kernel(4)) => lines::<V, Weights, 2, 4, 6, false>(call),
+            (6, Map::Kernel(5)) => lines::<V, Weights, 2, 5, 6, false>(call),
+            (8, Map::Kernel(3)) => lines::<V, Weights, 3, 3, 8, false>(call),
+            (8, Map::Kernel(4)) => lines::<V, Weights, 3, 4, 8, false>(call),
+            (8, Map::Kernel(5)) => lines::<V, Weights, 3, 5, 8, false>(call),
+            (8, Map::Kernel(6)) => lines::<V, Weights, 3, 6, 8, false>(call),
+            (4, Map::Result(2)) => results::<V, 1, 4, 2>(call),
+            (4, Map::Result(3)) => results::<V, 1, 4, 3>(call),
+            (6, Map::Result(2)) => results::<V, 2, 6, 2>(call),
+            (6, Map::Result(3)) => results::<V, 2, 6, 3>(call),
+            (6, Map::Result(4)) => results::<V, 2, 6, 4>(call),
+            (6, Map::Result(5)) => results::<V, 2, 6, 5>(call),
+            (8, Map::Result(3)) => results::<V, 3, 8, 3>(call),
+            (8, Map::Result(4)) => results::<V, 3, 8, 4>(call),
+            (8, Map::Result(5)) => results::<V, 3, 8, 5>(call),
+            (8, Map::Result(6)) => results::<V, 3, 8, 6>(call),
             (size, map) => unreachable!("no transform is made for {map:?} of {size} points"),
         }
     }
@@ -168,15 +169,33 @@ trait Apply<V, const P: usize, const I: usize, const O: usize> {
     unsafe fn apply(c: &Constants<V, P>, x: &[V; I]) -> [V; O];
 }
 
-/// All lines of a pass from `I` registers to `O` each, by way of `A`.
+/// All lines of a pass from `S` products to `O` results each.
+///
+/// # Safety
+/// As [`pass`]; `S` and `O` are the extents of the call's map.
+#[inline(always)]
+unsafe fn results<V: Arithmetic, const P: usize, const S: usize, const O: usize>(call: Pass<'_, V::Lane>)
+where
+    V::Lane: Default + PartialEq,
+{
+    // SAFETY: the caller's promise is the callee's.
+    unsafe {
+        match call.finite {
+            Some(_) => lines::<V, Products, P, S, O, true>(call),
+            None => lines::<V, Products, P, S, O, false>(call),
+        }
+    }
+}
+
+/// All lines of a pass from `I` registers to `O` each, by way of `A`. It looks for what is not finite if told so.
 ///
 /// # Safety
 /// As [`pass`]; `I` and `O` are the extents of the call's map.
 #[inline(always)]
-unsafe fn lines<V: Arithmetic, A: Apply<V, P, I, O>, const P: usize, const I: usize, const O: usize>(
-    call: Pass<'_, V::Lane>,
-) where
-    V::Lane: Default + PartialEq,
+unsafe fn lines<V, A, const P: usize, const I: usize, const O: usize, const LOOK: bool>(call: Pass<'_, V::Lane>)
+where
+    V: Arithmetic<Lane: Default + PartialEq>,
+    A: Apply<V, P, I, O>,
 {
     // SAFETY: `check` has seen that the first to the last register of the last line of each loop lie within source and
     // output, the latter of which nothing else borrows.
@@ -196,7 +215,7 @@ unsafe fn lines<V: Arithmetic, A: Apply<V, P, I, O>, const P: usize, const I: us
                     let y = A::apply(&constants, &x);
                     for n in 0..O {
                         y[n].store(to.add(n * call.steps[1]));
-                        if call.finite.is_some() {
+                        if LOOK {
                             // Zero times what is not finite is NaN, and stays.
                             taint = y[n].times_plus(V::zero(), taint);
                         }
@@ -415,8 +434,8 @@ mod tests {
             let (source, mut out) = (&end.guard(source), end.guard(vec![f64::NAN; registers * l]));
             let lines = [[1, 0, 0]; 3];
             let mut finite = true;
-            let call = Pass { map, size, source, out: &mut out, steps: [l; 2], lines, finite: Some(&mut finite) };
-            f64::pass(isa, call);
+            let looked = matches!(map, Map::Result(_)).then_some(&mut finite);
+            f64::pass(isa, Pass { map, size, source, out: &mut out, steps: [l; 2], lines, finite: looked });
             assert!(finite);
             out
         };

@@ -11,13 +11,17 @@ use crate::algo::{Call, Execute, Needs, Second};
 use crate::element::Element;
 use crate::problem::Problem;
 use crate::reference::Terms;
-use crate::simd::{self, Interleave, Isa, Line, Map, Outer, Rows, TileMut, Workers};
+use crate::simd::{self, Caches, Interleave, Isa, Line, Map, Outer, Rows, TileMut, Workers};
 use crate::view::{MAX_AXES, Strided, View, ViewMut, advance};
 
 /// Bytes of the kernel's values beyond which all the samples' are made first where there are up to so many tiles, and
 /// the kernel's where they are used.
 const MANY: usize = 1 << 20;
 const FEW: usize = 96;
+
+/// Tiles up to which the kernel's values are of so little use that what they cost is to be written and read. They are made
+/// in pieces that stay in the second cache then.
+const SCARCE: usize = 12;
 
 /// Tiles of a block, times frequencies.
 const TILES: usize = 48 * 36;
@@ -58,11 +62,15 @@ impl Forward {
         let isa = Isa::detect();
         let lanes = T::lanes(isa);
         let padded = lowered.inner.next_multiple_of(lanes);
-        let panels = Panels::new::<T>(isa, &lowered, &axes);
+        let mut panels = Panels::new::<T>(isa, &lowered, &axes);
         let all = geometry::all_tiles(problem, &axes);
         let bytes = |elements: usize| elements.saturating_mul(size_of::<T>());
         let kernels = bytes(panels.len().saturating_mul(panels.count()));
         let first = lowered.groups == 1 && kernels > MANY && all.count() <= FEW;
+        if first && all.count() <= SCARCE {
+            let channel = bytes(panels.frequencies.saturating_mul(panels.width));
+            panels = panels.cut(Caches::detect().second * 5 / 8 / channel.max(1));
+        }
         let blocks = Blocks { all, each: extent(all, tiles_of_block(all, panels.frequencies)) };
         let mut this = Self {
             problem: problem.clone(),
@@ -127,7 +135,7 @@ impl Forward {
             worker: samples
                 + within
                 + made
-                + lines(self.products_len(block))
+                + lines(self.products_len(block).saturating_mul(self.products_kept()))
                 + 2 * (staged + positions)
                 + lines(between),
         }
@@ -148,6 +156,11 @@ impl Forward {
 
     fn products_len(&self, block: Extent) -> usize {
         self.products_step(block) * self.panels.frequencies
+    }
+
+    /// Blocks whose products are kept at a time: all, where they are summed piece by piece.
+    fn products_kept(&self) -> usize {
+        if self.panels.counts()[1] > 1 { self.blocks.count() } else { 1 }
     }
 
     fn data(&self, block: Extent) -> Dims {
@@ -212,11 +225,11 @@ impl<T: Element> Execute<T> for Forward {
         } else {
             kernel.copy_to(plain);
         }
-        let (count, length) = (self.panels.count(), self.panels.len());
+        let ([_, pieces], count, length) = (self.panels.counts(), self.panels.count(), self.panels.len());
         let panels = &mut simd::elements_mut(panels)[..self.lowered.groups * count * length];
         let at = Strided::dense(&[self.lowered.groups, count, length], Default::default());
         workers.tiles(ViewMut { data: panels, at }, &[1, 1, length], |mut tile, scratch| {
-            let which = (tile.start()[0], tile.start()[1]);
+            let which = (tile.start()[0], tile.start()[1] / pieces, tile.start()[1] % pieces);
             self.panels.make(&self.lowered, &self.axes, kernel, which, tile.row(&[0; 3], length), scratch);
         });
     }
@@ -250,19 +263,12 @@ impl<T: Element> Execute<T> for Forward {
                 let samples = simd::split::<T>(&mut scratch, self.samples_len(block.extent));
                 run.transform(&block, group, samples, scratch);
                 let (count, mut next) = (self.panels.count(), run.ahead(&block, group));
+                let products = simd::split::<T>(&mut scratch, self.products_len(block.extent));
                 for panel in 0..count {
                     let values = &panels[(group * count + panel) * length..][..length];
                     let ahead = next.as_mut().map(|next| (next, count));
-                    run.multiply(
-                        &block,
-                        panel,
-                        samples,
-                        values,
-                        &mut out,
-                        (0, panel * self.panels.width),
-                        scratch,
-                        ahead,
-                    );
+                    run.multiply(&block, (panel, 0), samples, values, products, ahead);
+                    run.finish(&block, panel, products, &mut out, (0, panel * self.panels.width), scratch);
                 }
             });
         }
@@ -279,18 +285,27 @@ impl<T: Element> Execute<T> for Forward {
         tile[2..2 + rank].fill(usize::MAX);
         workers.tiles(out, &tile[..2 + rank], |mut out, mut scratch| {
             let panel = out.start()[1] / self.panels.width;
-            let values = match panels {
-                Some(panels) => &panels[panel * length..][..length],
-                None => {
-                    let own = simd::split::<T>(&mut scratch, length);
-                    self.panels.make(&self.lowered, &self.axes, kernel, (0, panel), own, scratch);
-                    &*own
+            let [_, pieces] = self.panels.counts();
+            let own = simd::split::<T>(&mut scratch, if panels.is_none() { length } else { 0 });
+            let each = self.products_len(self.blocks.each);
+            let products = simd::split::<T>(&mut scratch, each * self.products_kept());
+            for piece in 0..pieces {
+                let values = match panels {
+                    Some(panels) => &panels[(panel * pieces + piece) * length..][..length],
+                    None => {
+                        self.panels.make(&self.lowered, &self.axes, kernel, (0, panel, piece), own, scratch);
+                        &*own
+                    }
+                };
+                for index in 0..self.blocks.count() {
+                    let block = self.blocks.get(index);
+                    let samples = &room[index * length_of..][..samples];
+                    let products = &mut products[index % self.products_kept() * each..][..each];
+                    run.multiply(&block, (panel, piece), samples, values, products, None);
+                    if piece + 1 == pieces {
+                        run.finish(&block, panel, products, &mut out, (block.entry, 0), scratch);
+                    }
                 }
-            };
-            for index in 0..self.blocks.count() {
-                let block = self.blocks.get(index);
-                let samples = &room[index * length_of..][..samples];
-                run.multiply(&block, panel, samples, values, &mut out, (block.entry, 0), scratch, None);
             }
         });
     }
@@ -359,27 +374,20 @@ impl<T: Element> Run<'_, T> {
         Some(Ahead::new(self.source, dims.as_slice(), &start[..axes.len()], first, counts))
     }
 
-    /// Multiplies a block with a panel and writes the results, from `(entry, channel)` of `out` on.
+    /// Adds the products of a block with a piece of a panel.
     fn multiply(
         &self,
         block: &Block,
-        panel: usize,
+        (panel, piece): (usize, usize),
         samples: &[T],
         values: &[T],
-        out: &mut TileMut<'_, T>,
-        (entry, channel): (usize, usize),
-        mut scratch: &mut [Line],
+        products: &mut [T],
         mut ahead: Option<(&mut Ahead<'_, T>, usize)>,
     ) {
-        let Forward { lowered, isa, lanes, padded, panels, .. } = self.forward;
+        let Forward { isa, padded, panels, .. } = self.forward;
         let extent = block.extent;
         let [step, from] = [self.forward.products_step(extent), self.forward.samples_step(extent)];
-        let dims = self.forward.results(extent);
-        let products = simd::split::<T>(&mut scratch, self.forward.products_len(extent));
-        let results = simd::split::<T>(&mut scratch, dims.positions() * lanes);
-        let rows = simd::split::<T>(&mut scratch, dims.positions() * lanes);
-        let between = simd::split::<T>(&mut scratch, self.forward.between(extent) * lanes);
-        let columns = panels.columns(panel);
+        let (columns, channels) = (panels.columns(panel), panels.channels(piece));
         for f in 0..panels.frequencies {
             for strip in (0..columns).step_by(panels.strip) {
                 T::outer(
@@ -387,14 +395,14 @@ impl<T: Element> Run<'_, T> {
                     Outer {
                         rows: extent.count(),
                         columns: panels.strip.min(columns - strip),
-                        terms: lowered.inner,
-                        weights: &samples[f * from..],
+                        terms: channels.len(),
+                        weights: &samples[f * from + channels.start..],
                         steps: [*padded, 1],
-                        source: &values[f * panels.step + strip * lowered.inner..],
+                        source: &values[f * panels.step + strip * panels.piece..],
                         pitch: panels.strip,
                         out: &mut products[f * step..][strip..step],
                         out_pitch: panels.width,
-                        add: false,
+                        add: piece > 0,
                     },
                 );
             }
@@ -402,6 +410,25 @@ impl<T: Element> Run<'_, T> {
                 ahead.advance(panel * panels.frequencies + f + 1, *count * panels.frequencies);
             }
         }
+    }
+
+    /// Writes the results of a block and a panel, from `(entry, channel)` of `out` on.
+    fn finish(
+        &self,
+        block: &Block,
+        panel: usize,
+        products: &[T],
+        out: &mut TileMut<'_, T>,
+        (entry, channel): (usize, usize),
+        mut scratch: &mut [Line],
+    ) {
+        let Forward { lowered, isa, lanes, panels, .. } = self.forward;
+        let (extent, columns) = (block.extent, panels.columns(panel));
+        let step = self.forward.products_step(extent);
+        let dims = self.forward.results(extent);
+        let results = simd::split::<T>(&mut scratch, dims.positions() * lanes);
+        let rows = simd::split::<T>(&mut scratch, dims.positions() * lanes);
+        let between = simd::split::<T>(&mut scratch, self.forward.between(extent) * lanes);
         let at = Frequencies { step, tile: panels.width };
         let tiles = extent.count() / extent.batch;
         for n in 0..extent.batch {

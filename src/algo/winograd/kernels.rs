@@ -1,5 +1,7 @@
 //! The kernel's values at the points, in panels as wide as the product's leaf keeps in registers.
 
+use std::ops::Range;
+
 use super::geometry::Axis;
 use crate::algo::lower::Lowered;
 use crate::element::Element;
@@ -7,17 +9,18 @@ use crate::problem::MAX_RANK;
 use crate::simd::{self, Interleave, Isa, Line, Map, Pass};
 use crate::view::{View, advance};
 
-/// Inner channels that are transformed at a time, so that what lies between the axes stays in the first cache.
+/// Registers of channels that are transformed at a time, so that what lies between the axes stays in the first cache.
 const CHUNK: usize = 16;
 
-/// How panels of `width` outer channels lie: for every frequency, for every strip of them, for every inner channel, the
-/// strip's channels.
+/// How panels of `width` outer channels and `piece` inner ones lie: for every frequency, for every strip of them, for every
+/// inner channel, the strip's channels.
 #[derive(Clone, Debug)]
 pub(super) struct Panels {
     isa: Isa,
     lanes: usize,
     inner: usize,
     outer: usize,
+    pub(super) piece: usize,
     pub(super) width: usize,
     /// As many as the leaf takes at once.
     pub(super) strip: usize,
@@ -50,18 +53,40 @@ fn registers(isa: Isa, total: usize) -> usize {
 }
 
 impl Panels {
+    /// With whole pieces: all inner channels in each.
     pub(super) fn new<T: Element>(isa: Isa, lowered: &Lowered, axes: &[Axis]) -> Self {
         let lanes = T::lanes(isa);
         let width = registers(isa, lowered.outer.div_ceil(lanes)).min(lowered.outer.div_ceil(lanes)) * lanes;
         let strip = width.min(isa.tiles()[0][1] * lanes);
         let frequencies = axes.iter().map(Axis::size).product();
-        let step = odd_step(lowered.inner.saturating_mul(width.next_multiple_of(strip)), lanes);
-        Self { isa, lanes, inner: lowered.inner, outer: lowered.outer, width, strip, frequencies, step }
+        let (inner, outer) = (lowered.inner, lowered.outer);
+        Self { isa, lanes, inner, outer, piece: 0, width, strip, frequencies, step: 0 }.cut(inner)
     }
 
-    /// Panels of one group.
+    /// In pieces of so many inner channels, about.
+    pub(super) fn cut(mut self, piece: usize) -> Self {
+        let pieces = self.inner.div_ceil(piece.max(1)).max(1);
+        self.piece = self.inner.div_ceil(pieces);
+        if pieces > 1 {
+            self.piece = self.piece.next_multiple_of(self.chunk());
+        }
+        self.step = odd_step(self.piece.saturating_mul(self.width.next_multiple_of(self.strip)), self.lanes);
+        self
+    }
+
+    /// Panels of one group side by side, and pieces of each.
+    pub(super) fn counts(&self) -> [usize; 2] {
+        [self.outer.div_ceil(self.width), self.inner.div_ceil(self.piece.max(1))]
+    }
+
+    /// All of a group.
     pub(super) fn count(&self) -> usize {
-        self.outer.div_ceil(self.width)
+        self.counts().iter().product()
+    }
+
+    /// The inner channels of a piece.
+    pub(super) fn channels(&self, piece: usize) -> Range<usize> {
+        piece * self.piece..((piece + 1) * self.piece).min(self.inner)
     }
 
     /// Elements of one.
@@ -74,9 +99,14 @@ impl Panels {
         self.width.min(self.outer - panel * self.width).next_multiple_of(self.lanes)
     }
 
+    /// Inner channels that are transformed at a time.
+    fn chunk(&self) -> usize {
+        (CHUNK * self.lanes / self.strip.max(self.lanes)).next_multiple_of(2)
+    }
+
     /// Elements of scratch, for each of the chunk's stages.
     fn stages(&self, axes: &[Axis]) -> [usize; 3] {
-        let mut stages = [CHUNK * self.lanes; 3];
+        let mut stages = [self.chunk() * self.strip; 3];
         for (i, stage) in stages.iter_mut().enumerate() {
             *stage *=
                 axes.iter().enumerate().map(|(a, x)| if a < i { x.size() } else { x.taps.len() }).product::<usize>();
@@ -88,13 +118,13 @@ impl Panels {
         self.stages(axes).iter().map(|&n| Line::holding::<T>(n)).sum()
     }
 
-    /// Writes one panel of a group.
+    /// Writes one piece of a group's panel.
     pub(super) fn make<T: Element>(
         &self,
         lowered: &Lowered,
         axes: &[Axis],
         kernel: View<'_, T>,
-        (group, panel): (usize, usize),
+        (group, panel, piece): (usize, usize, usize),
         out: &mut [T],
         mut scratch: &mut [Line],
     ) {
@@ -102,34 +132,40 @@ impl Panels {
         let [raw, first, second] = self.stages(axes).map(|n| simd::split::<T>(&mut scratch, n));
         let rank = axes.len();
         let taps: usize = axes.iter().map(|a| a.taps.len()).product();
-        for column in (0..self.columns(panel)).step_by(l) {
-            let from = panel * self.width + column;
-            for channel in (0..self.inner).step_by(CHUNK) {
-                let count = CHUNK.min(self.inner - channel);
-                self.gather(lowered, axes, kernel, (group, channel, from), &mut raw[..count * taps * l]);
-                let mut lead = count;
-                for (a, axis) in axes[..rank - 1].iter().enumerate() {
-                    let (r, size) = (axis.taps.len(), axis.size());
-                    let rest = axes[a + 1..].iter().map(|x| x.taps.len()).product::<usize>() * l;
-                    let (source, out) = if a == 0 { (&*raw, &mut *first) } else { (&*first, &mut *second) };
-                    let lines = [[1, 0, 0], [lead, r * rest, size * rest], [rest / l, l, l]];
-                    let map = Map::Kernel(r);
-                    T::pass(self.isa, Pass { map, size, source, out, steps: [rest; 2], lines, finite: None });
-                    lead *= size;
-                }
-                let last = &axes[rank - 1];
-                let (r, size, lead) = (last.taps.len(), last.size(), lead / count);
-                let source = match rank {
-                    1 => &*raw,
-                    2 => &*first,
-                    _ => &*second,
-                };
-                let lines = [[lead, r * l, size * self.step], [1, 0, 0], [count, lead * r * l, self.strip]];
-                let strip = column / self.strip * self.strip * self.inner;
-                let out = &mut out[strip + channel * self.strip + column % self.strip..];
-                let map = Map::Kernel(r);
-                T::pass(self.isa, Pass { map, size, source, out, steps: [l, self.step], lines, finite: None });
+        let (columns, channels) = (self.columns(panel), self.channels(piece));
+        for (strip, channel) in (0..columns)
+            .step_by(self.strip)
+            .flat_map(|strip| channels.clone().step_by(self.chunk()).map(move |channel| (strip, channel)))
+        {
+            let count = self.chunk().min(channels.end - channel);
+            let registers = (columns - strip).min(self.strip) / l;
+            for (n, raw) in raw.chunks_exact_mut(count * taps * l).take(registers).enumerate() {
+                let from = panel * self.width + strip + n * l;
+                self.gather(lowered, axes, kernel, (group, channel, from), raw);
             }
+            let mut lead = 1;
+            for (a, axis) in axes[..rank - 1].iter().enumerate() {
+                let (r, size) = (axis.taps.len(), axis.size());
+                let rest = axes[a + 1..].iter().map(|x| x.taps.len()).product::<usize>() * l;
+                let (source, out) = if a == 0 { (&*raw, &mut *first) } else { (&*first, &mut *second) };
+                let lines = [[1, 0, 0], [registers * count * lead, r * rest, size * rest], [rest / l, l, l]];
+                let map = Map::Kernel(r);
+                T::pass(self.isa, Pass { map, size, source, out, steps: [rest; 2], lines, finite: None });
+                lead *= size;
+            }
+            let last = &axes[rank - 1];
+            let (r, size) = (last.taps.len(), last.size());
+            let source = match rank {
+                1 => &*raw,
+                2 => &*first,
+                _ => &*second,
+            };
+            // The registers of a strip one soon after the other, for they share lines.
+            let each = lead * r * l;
+            let lines = [[lead, r * l, size * self.step], [registers, count * each, l], [count, each, self.strip]];
+            let out = &mut out[strip * self.piece + (channel - channels.start) * self.strip..];
+            let map = Map::Kernel(r);
+            T::pass(self.isa, Pass { map, size, source, out, steps: [l, self.step], lines, finite: None });
         }
     }
 
@@ -168,6 +204,11 @@ impl Panels {
             let (source, columns) = (&kernel.data[base as usize..], raw.len() / l);
             let call = Interleave { source, stride: outer as usize, rows: present, columns, out: &mut *raw, pitch: l };
             T::interleave(self.isa, call);
+            // What comes next of these rows, while the maps are made.
+            for row in 0..present {
+                let next = row * outer as usize + columns;
+                simd::prefetch(source.get(next..next + columns).unwrap_or_default());
+            }
         } else {
             tap = [0; MAX_RANK];
             for t in 0..taps {

@@ -519,11 +519,14 @@ pub(super) unsafe fn products<V: Arithmetic>(call: Products<'_, V::Lane>) {
 #[inline(always)]
 unsafe fn all_products<V: Arithmetic, const CONJUGATE: bool, const ADD: bool>(call: Products<'_, V::Lane>) {
     let (re, im) = (call.sum.re.as_mut_ptr(), call.sum.im.as_mut_ptr());
+    let ([a_re, a_im], [b_re, b_im]) = (call.first, call.second);
     for at in (0..call.sum.re.len()).step_by(V::LANES) {
         // SAFETY: the caller's promise.
         unsafe {
-            let [first, second] =
-                [call.first, call.second].map(|[re, im]| Pair::<V>::load(re.as_ptr().add(at), im.as_ptr().add(at)));
+            // By name: a closure that `map` takes is not always compiled into this function, and without its
+            // instruction set a load is a call.
+            let first = Pair::<V>::load(a_re.as_ptr().add(at), a_im.as_ptr().add(at));
+            let second = Pair::load(b_re.as_ptr().add(at), b_im.as_ptr().add(at));
             let mut product = first.turn::<CONJUGATE>(second);
             if ADD {
                 product = Pair::load(re.add(at), im.add(at)).add(product);
