@@ -63,6 +63,12 @@ impl Strided {
         view
     }
 
+    /// The same with so many elements from one channel to the next; of a dense array.
+    pub(crate) fn apart(mut self, channel: usize) -> Self {
+        self.strides[..2].copy_from_slice(&[(channel * self.shape[1]) as isize, channel as isize]);
+        self
+    }
+
     pub(crate) fn shape(&self) -> &[usize] {
         &self.shape[..self.axes]
     }
@@ -193,6 +199,14 @@ impl<'a, T> View<'a, T> {
 }
 
 impl<T: Copy> View<'_, T> {
+    /// What lies at the first two indices.
+    pub(crate) fn plane(&self, first: usize, second: usize) -> Self {
+        let mut at = self.at;
+        at.offset = at.channel(first, second) as usize;
+        at.shape[..2].fill(1);
+        View { data: self.data, at }
+    }
+
     /// Copies every element, in C order, to a slice as long as the view.
     pub(crate) fn copy_to(&self, out: &mut [T]) {
         let (shape, strides) = (self.at.shape(), self.at.strides());

@@ -113,6 +113,23 @@ fn many_channels() {
     });
 }
 
+/// Planes that begin anywhere in a cache line, of so many channels that the direct sum copies them: all at once for few
+/// work items, a part at a time for many.
+#[test]
+fn planes_that_begin_anywhere() {
+    battery(|b| {
+        let mut random = Random::new(24);
+        for (batch, ic, oc, size) in
+            [(1, 300, 71, [7, 5]), (9, 270, 64, [3, 3]), (2, 130, 135, [9, 7]), (8, 128, 65, [1, 70])]
+        {
+            for dtype in DType::ALL {
+                let layer = Problem::layer(batch, ic, oc, &size, &[1, 1]).layout(random.pick(&LAYOUTS));
+                check_all_passes(b, layer.dtype(dtype), &mut random);
+            }
+        }
+    });
+}
+
 /// Channels, widths and heights around a register's lanes; padding beyond the kernel, steps with dilation, groups.
 #[test]
 fn tails_of_every_kind() {

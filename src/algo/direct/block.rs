@@ -4,7 +4,7 @@ use super::super::block::{Block, BlockAxis};
 use super::super::gather::Source;
 use super::super::lower::Phase;
 use super::super::panels::each_tap;
-use super::PARTED;
+use super::{PARTED, aligned};
 use crate::element::Element;
 use crate::problem::Layout;
 use crate::simd::Offsets;
@@ -19,21 +19,39 @@ const SCATTERED: usize = 8;
 pub(in crate::algo) struct PhaseBlock {
     pub(in crate::algo) block: Block,
     offsets: Offsets,
-    /// As the offsets, of a dense source that is read where it lies.
+    /// As the offsets, of a source that is read where it lies.
     pub(super) lying: Option<Offsets>,
+    /// From one channel of that to the next.
+    apart: usize,
+    /// How some channels of such a source are copied, if that is worth it.
+    pub(super) copied: Option<Copied>,
     /// Where the phase's packed weights begin.
     pub(super) packed: usize,
 }
 
-/// Whether the tiles of a phase can read a dense source where it lies: no sample is missing, and the source's rows are
-/// those that a block would have.
-pub(super) fn lies(phase: &Phase, tile: &[usize], source: &[usize], bytes: usize, channels: usize) -> bool {
+/// Rows of a dense source, one a channel, that begin cache lines in a copy of them.
+#[derive(Debug)]
+pub(in crate::algo) struct Copied {
+    /// From one row to the next, which is the most that one may hold.
+    pub(super) pitch: usize,
+    pub(super) offsets: Offsets,
+}
+
+impl Copied {
+    /// Elements of the copy.
+    pub(super) fn len(&self) -> usize {
+        self.offsets.len() * self.pitch
+    }
+}
+
+/// Whether the tiles of a phase can read a source of these extents where it lies, a channel so many bytes `apart` from the
+/// next: no sample is missing, and the source's rows are those that a block would have.
+pub(super) fn lies(phase: &Phase, tile: &[usize], source: &[usize], apart: usize, channels: usize) -> bool {
     let fits = phase.iter().zip(tile).zip(source).enumerate().all(|(a, ((axis, &tile), &extent))| {
         let Some(block) = BlockAxis::of(axis) else { return false };
         let inside = block.low >= 0 && axis.count + block.low as usize + block.extra <= extent;
         axis.step == 1 && inside && (a == 0 || tile == axis.count && axis.count + block.extra == extent)
     });
-    let apart = source.iter().fold(bytes, |n, &extent| n.saturating_mul(extent));
     fits && (channels <= SCATTERED || apart.trailing_zeros() <= 8)
 }
 
@@ -45,7 +63,7 @@ impl PhaseBlock {
     fn of(phase: &Phase, block: Block, inner: usize, packed: usize) -> Result<Self, String> {
         let taps = each_tap(phase, |taps| block.place(phase, taps.iter().map(|t| t.offset)));
         let offsets = (0..inner).flat_map(|c| taps.iter().map(move |t| c * block.channel + t)).collect();
-        Ok(Self { offsets: Offsets::new(offsets), lying: None, packed, block })
+        Ok(Self { offsets: Offsets::new(offsets), lying: None, apart: 0, copied: None, packed, block })
     }
 
     /// With a copy of the rows for every tap of the last axis, each no longer than the results': such rows leave no gaps
@@ -73,12 +91,31 @@ impl PhaseBlock {
         }
     }
 
-    /// With the offsets in a dense source, if it [lies](lies) well.
-    pub(super) fn of_source<T: Element>(mut self, phase: &Phase, source: &[usize], inner: usize) -> Self {
-        if self.block.leaves_gaps() && lies(phase, &self.block.tile, source, size_of::<T>(), inner) {
-            let (apart, taps) = (source.iter().product::<usize>(), self.offsets.len() / inner);
+    /// With the offsets in a source that is dense, or whose channels are so far `apart`, if it [lies](lies) well.
+    pub(super) fn of_source<T: Element>(
+        mut self,
+        phase: &Phase,
+        source: &[usize],
+        inner: usize,
+        apart: Option<usize>,
+    ) -> Self {
+        let apart = apart.unwrap_or(source.iter().product());
+        let bytes = apart.saturating_mul(size_of::<T>());
+        if self.block.leaves_gaps() && lies(phase, &self.block.tile, source, bytes, inner) {
+            let taps = self.offsets.len() / inner;
             let offsets = (0..inner).flat_map(|c| self.offsets.as_slice()[..taps].iter().map(move |t| c * apart + t));
             self.lying = Some(Offsets::new(offsets.collect()));
+            self.apart = apart;
+        }
+        self
+    }
+
+    /// With room for a copy of some columns of some channels, for a single tap of a source that lies well but for its rows,
+    /// which begin anywhere in a cache line: what a tile reads for a term would be a line more than it has to be.
+    pub(super) fn copied<T: Element>(mut self, [columns, channels]: [usize; 2]) -> Self {
+        if self.lying.is_some() {
+            let pitch = aligned::<T>(&[columns]);
+            self.copied = Some(Copied { pitch, offsets: Offsets::new((0..channels).map(|c| c * pitch).collect()) });
         }
         self
     }
@@ -114,13 +151,13 @@ impl PhaseBlock {
         count: &[usize],
     ) -> Option<(&'a [T], &'a Offsets)> {
         let (offsets, view) = (self.lying.as_ref()?, &source.view);
-        let dense = Strided::dense(view.shape(), Layout::ChannelsFirst);
+        let at = Strided::dense(view.shape(), Layout::ChannelsFirst).apart(self.apart);
         let first = start[0] as isize + self.block.axes[0].low;
         let from = view.at.channel(n, channel) + view.at.step(0, first as usize);
         let samples = view.data.get(usize::try_from(from).ok()?..)?;
         let last: usize = self.block.axes.iter().zip(count).map(|(axis, &n)| (n - 1) * axis.pitch).sum();
         let inside = offsets.largest() + last < samples.len();
-        (inside && dense.strides()[1..] == view.at.strides()[1..]).then_some((samples, offsets))
+        (inside && at.strides()[1..] == view.at.strides()[1..]).then_some((samples, offsets))
     }
 
     /// How a plane of a tile of `count` results is computed: in one run over all its rows and the gaps between them,

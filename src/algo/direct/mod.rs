@@ -9,18 +9,18 @@ mod block;
 mod tile;
 
 pub(in crate::algo) use block::PhaseBlock;
-use block::lies;
+use block::{Copied, lies};
 
 use super::block::BlockAxis;
 use super::cost::{Costs, Estimate, running_sum_error, wide};
 use super::gather::Source;
 use super::lower::{Lowered, PhaseAxis, tiles};
-use super::panels::{channel_block, pack, packed_len, rows, seconds_of_product, seconds_to_pack};
+use super::panels::{channel_block, pack, packed_len, rows, seconds_of_product, seconds_to_pack, width};
 use super::{Call, Execute, Needs};
 use crate::element::Element;
-use crate::problem::{Pass, Problem};
+use crate::problem::{Layout, Pass, Problem};
 use crate::simd::{self, Caches, Isa, Line, Workers};
-use crate::view::{MAX_AXES, View};
+use crate::view::{MAX_AXES, Strided, View, ViewMut};
 
 /// Columns that are computed for all channels before the next: their sums stay in the first cache.
 const CHUNK: usize = 768;
@@ -34,6 +34,14 @@ const PARTING: f64 = 3.0;
 /// no cache holds, which would have to be read again.
 const DEPTH: usize = 256;
 const LARGE_DEPTH: usize = 2048;
+
+/// Channels from which on it is worth it to copy what results share so that its planes begin cache lines: as many are summed,
+/// and there are as many results.
+const DEEP: usize = 128;
+const SHARED: usize = 64;
+
+/// Planes that are copied by one thread at a time.
+const PLANES: usize = 32;
 
 /// Bytes of a block that the design aims at: beside it in the second cache lie the weights and the results.
 fn block_bytes() -> usize {
@@ -55,6 +63,8 @@ pub(crate) struct Direct {
     large: bool,
     /// Elements of the lines of a channel that a chunk of results lies in, where the zeros between them are written too.
     spread: usize,
+    /// From one channel to the next of a copy of the source whose planes begin cache lines, where several items share it.
+    planes: Option<usize>,
     needs: Needs,
 }
 
@@ -77,7 +87,9 @@ pub(crate) fn design(problem: &Problem) -> Result<Vec<usize>, String> {
             * problem.dtype.size() as f64
     };
     let rank = tile.len();
-    if lies(phase, &tile, &sources(problem), problem.dtype.size(), lowered.inner) {
+    let extents = sources(problem);
+    let apart = extents.iter().fold(problem.dtype.size(), |n, &extent| n.saturating_mul(extent));
+    if lies(phase, &tile, &extents, apart, lowered.inner) {
         // No block: enough tiles for many threads, each as wide as its sums are kept.
         let columns = |tile: &[usize]| tile.iter().product::<usize>() as f64;
         let items = |tile: &[usize]| columns(&full) / columns(tile) * (problem.batch * lowered.groups) as f64;
@@ -120,6 +132,13 @@ pub(crate) fn design(problem: &Problem) -> Result<Vec<usize>, String> {
     Ok(tile)
 }
 
+/// Elements from one plane of these extents to the next, all of which begin cache lines: an odd number of lines, lest the
+/// planes displace one another.
+fn aligned<T>(extents: &[usize]) -> usize {
+    let (plane, line) = (extents.iter().product::<usize>(), Line::BYTES / size_of::<T>());
+    if plane.is_multiple_of(line) { plane } else { (plane.div_ceil(line) | 1) * line }
+}
+
 /// The extents of what a problem's results are sums of.
 fn sources(problem: &Problem) -> Vec<usize> {
     let gradient = problem.pass == Pass::InputGradient;
@@ -132,34 +151,52 @@ impl Direct {
         let lowered = Lowered::new(problem)?;
         let isa = Isa::detect();
         let rows = rows(isa, lowered.outer);
+        let (mut channels, lanes) = (lowered.outer, T::lanes(isa));
+        let large = is_large::<T>(problem);
         let mut phases = Vec::new();
-        let (mut packed, mut block) = (0usize, 0usize);
-        for phase in &lowered.phases {
+        let (mut packed, mut block, mut copied, mut planes) = (0usize, 0usize, 0usize, None);
+        for (i, phase) in lowered.phases.iter().enumerate() {
             let made = PhaseBlock::new(phase, tile, lowered.inner, packed)?;
-            let made = made.without_gaps(phase, [lowered.inner, lowered.outer], T::lanes(isa))?;
-            let made = made.of_source::<T>(phase, &sources(problem), lowered.inner);
+            let mut made = made.without_gaps(phase, [lowered.inner, lowered.outer], lanes)?;
+            if i == 0 {
+                let tiles = phase.iter().zip(&made.block.tile).map(|(a, &n)| a.count.div_ceil(n) as f64);
+                let items = tiles.product::<f64>() * (problem.batch * lowered.groups) as f64;
+                channels = share_channels(problem, lowered.outer, rows, items);
+            }
+            let extents = &sources(problem);
+            let (apart, dense) = (aligned::<T>(extents), extents.iter().product::<usize>());
+            let deep = lowered.inner >= DEEP && lowered.outer >= SHARED && made.taps() == lowered.inner;
+            if !deep || apart == dense {
+                made = made.of_source::<T>(phase, extents, lowered.inner, None);
+            } else if channels < lowered.outer && lowered.phases.len() == 1 {
+                made = made.of_source::<T>(phase, extents, lowered.inner, Some(apart));
+                planes = made.lying.is_some().then_some(apart);
+            } else {
+                made = made.of_source::<T>(phase, extents, lowered.inner, None);
+                let all = made.block.tile.iter().product();
+                let cut = tile::Lying::new::<T>(&lowered, made.taps(), all, (true, large), width::<T>(isa, rows));
+                made = made.copied::<T>([cut.columns.min(all), cut.channels]);
+            }
             packed = packed.saturating_add(packed_len(&lowered, made.taps(), rows).next_multiple_of(64));
             block = block.max(made.block.channel * lowered.inner);
+            copied = copied.max(made.copied.as_ref().map_or(0, Copied::len));
             phases.push(made);
         }
-        let tiles = lowered.phases.first().zip(phases.first()).map_or(1.0, |(phase, made)| {
-            phase.iter().zip(&made.block.tile).map(|(a, &n)| a.count.div_ceil(n) as f64).product()
-        });
-        let channels = share_channels(problem, lowered.outer, rows, tiles * (problem.batch * lowered.groups) as f64);
-        let lanes = T::lanes(isa);
-        let large = is_large::<T>(problem);
         let alone = !lowered.complete && phases.len() == 1 && problem.rank() <= 2;
         let every = if alone { lowered.phases[0].iter().fold(1, |n: usize, a| n.saturating_mul(a.every)) } else { 0 };
         // A row and a column more at the far ends.
         let spread = if every <= MOST_SPREAD { every * 2 * (CHUNK + 1) } else { 0 };
         let needs = Needs {
             packed: Line::holding::<T>(packed),
-            shared: 0,
+            shared: Line::holding::<T>(
+                planes.unwrap_or(0).saturating_mul(problem.batch * lowered.groups * lowered.inner),
+            ),
             worker: Line::holding::<T>(block.saturating_add(lanes))
                 + Line::holding::<T>(rows * CHUNK)
+                + Line::holding::<T>(copied)
                 + Line::holding::<T>(rows * spread),
         };
-        Ok(Self { lowered, isa, rows, channels, phases, large, spread, needs })
+        Ok(Self { lowered, isa, rows, channels, phases, large, spread, planes, needs })
     }
 
     pub(crate) fn estimate<T: Element>(costs: &Costs, problem: &Problem, tile: &[usize]) -> Result<Estimate, String> {
@@ -247,7 +284,11 @@ impl<T: Element> Execute<T> for Direct {
     }
 
     fn run(&self, mut call: Call<'_, '_, T>) {
-        let source = Source { view: call.first, boundary: self.lowered.boundary };
+        let mut source = Source { view: call.first, boundary: self.lowered.boundary };
+        let shared = std::mem::take(&mut call.shared);
+        if let Some(apart) = self.planes {
+            source.view = copy_planes(call.first, apart, simd::elements_mut(shared), call.workers);
+        }
         let packed: &[T] = simd::elements(call.second.packed());
         let all = self.lowered.phases.iter().zip(&self.phases);
         let alone = !self.lowered.complete && self.phases.len() == 1;
@@ -283,4 +324,25 @@ impl<T: Element> Execute<T> for Direct {
             });
         }
     }
+}
+
+/// A copy of an array whose planes are so far apart.
+fn copy_planes<'a, T: Element>(
+    source: View<'_, T>,
+    apart: usize,
+    out: &'a mut [T],
+    workers: &mut Workers<'_>,
+) -> View<'a, T> {
+    let shape = source.shape();
+    let (batch, channels) = (shape[0], shape[1]);
+    let plane: usize = shape[2..].iter().product();
+    let copy = &mut out[..batch * channels * apart];
+    let rows = Strided::dense(&[batch, channels, apart], Layout::ChannelsFirst);
+    workers.tiles(ViewMut { data: &mut *copy, at: rows }, &[1, PLANES, apart], |mut tile, _| {
+        let [n, first] = [tile.start()[0], tile.start()[1]];
+        for c in 0..tile.shape()[1] {
+            source.plane(n, first + c).copy_to(tile.row(&[0, c, 0], plane));
+        }
+    });
+    View { data: copy, at: Strided::dense(shape, Layout::ChannelsFirst).apart(apart) }
 }

@@ -1,8 +1,9 @@
 //! One tile of results.
 
 use super::super::gather::Source;
-use super::super::lower::Phase;
-use super::block::PhaseBlock;
+use super::super::lower::{Lowered, Phase};
+use super::super::panels::width;
+use super::block::{Copied, PhaseBlock};
 use super::{CHUNK, DEPTH, Direct, LARGE_DEPTH, block_bytes};
 use crate::element::Element;
 use crate::problem::MAX_RANK;
@@ -23,6 +24,32 @@ fn high(rows: usize, most: usize, pitch: usize, lanes: usize) -> usize {
     (most.div_ceil(2)..=most).rev().min_by_key(|&high| all(high)).unwrap_or(1)
 }
 
+/// What is computed at a time of a source that is read where it lies: as many columns as stay in the second cache with as
+/// many channels, and the next as well.
+pub(super) struct Lying {
+    pub(super) columns: usize,
+    pub(super) channels: usize,
+}
+
+impl Lying {
+    /// For so many columns in all, whose sums may be `written` to the result, which may be more than caches hold.
+    pub(super) fn new<T: Element>(
+        lowered: &Lowered,
+        terms: usize,
+        all: usize,
+        (written, large): (bool, bool),
+        unit: usize,
+    ) -> Self {
+        let most = if large { LARGE_DEPTH } else { DEPTH };
+        let some = if written { (most * lowered.inner / terms).max(1) } else { lowered.inner };
+        let channels = lowered.inner.min(some);
+        let columns = |bytes: usize| (bytes / size_of::<T>() / channels / unit * unit).clamp(48, CHUNK);
+        // All of a small image at once: else the weights would be read again for every part of it.
+        let small = all <= columns(block_bytes()) || !written;
+        Self { columns: columns(block_bytes() / if small { 1 } else { 2 }), channels }
+    }
+}
+
 impl Direct {
     /// Computes a tile of a phase's results. Where it is `spread`, it is a box of all results, zeros between the phase's
     /// included.
@@ -37,10 +64,11 @@ impl Direct {
     ) {
         let Self { lowered, rows, isa, large, .. } = self;
         let (rank, large) = (phase.len(), *large);
-        let lanes = T::lanes(*isa);
+        let (lanes, unit) = (T::lanes(*isa), width::<T>(*isa, *rows));
         let block = simd::split::<T>(&mut scratch, made.block.channel * lowered.inner + lanes);
         let sums = simd::split::<T>(&mut scratch, rows * CHUNK);
         let lines = simd::split::<T>(&mut scratch, rows * self.spread);
+        let copy = simd::split::<T>(&mut scratch, made.copied.as_ref().map_or(0, Copied::len));
         let (n, channel) = (tile.start()[0], tile.start()[1]);
         let (group, first) = (channel / lowered.outer, channel % lowered.outer);
         let (mut start, mut count, mut next) = ([0; MAX_RANK], [1; MAX_RANK], None);
@@ -68,17 +96,11 @@ impl Direct {
         // Where the next tile begins that is read where it lies, or all that is gathered for it.
         let (source, offsets, chunk, depth, following) = match made.in_place(source, here, &start[..rank], count) {
             Some((lying, offsets)) => {
-                // As many columns as stay in the second cache with as many terms, and the next as well.
-                let most = if large { LARGE_DEPTH } else { DEPTH };
-                let some = if written { (most * lowered.inner / terms).max(1) } else { lowered.inner };
-                let channels = lowered.inner.min(some);
-                let unit = if written { 48 } else { lanes };
-                let chunk = |bytes: usize| (bytes / size_of::<T>() / channels / unit * unit).clamp(48, CHUNK);
-                // All of a small image at once: else the weights would be read again for every part of it.
-                let small = count.iter().product::<usize>() <= chunk(block_bytes()) || !written;
-                let chunk = chunk(block_bytes() / if small { 1 } else { 2 });
+                let unit = if written { unit } else { lanes };
+                let Lying { columns, channels } =
+                    Lying::new::<T>(lowered, terms, count.iter().product(), (written, large), unit);
                 let next = next.and_then(|(at, start)| made.in_place(source, at, &start[..rank], count));
-                (lying, offsets, chunk, channels * terms / lowered.inner, Err(next.map(|(samples, _)| samples)))
+                (lying, offsets, columns, channels * terms / lowered.inner, Err(next.map(|(samples, _)| samples)))
             }
             None => {
                 let at = |(n, c)| (n, c, lowered.inner);
@@ -104,7 +126,7 @@ impl Direct {
         // Whole rows at once where they fit, a part of one where they do not.
         let most = if wide <= chunk { (chunk / pitch).clamp(1, height) } else { 1 };
         let rows_at_once = if joined { high(height, most, pitch, lanes) } else { most };
-        let chunk = even(wide, chunk, 48);
+        let chunk = even(wide, chunk, unit);
         let planes: usize = count[..outer].iter().product();
         // Every call of the leaf asks for its part of what follows.
         let calls = channels.div_ceil(*rows) * if written && !joined { terms.div_ceil(depth) } else { 1 };
@@ -145,8 +167,19 @@ impl Direct {
                     Err(_) => Ahead::nothing(),
                 };
                 let (mut part, parts) = if following.is_ok() { (done, parts) } else { (0, calls) };
+                let copied = made.copied.as_ref().filter(|c| written && high == 1 && run <= c.pitch);
                 for from in (0..terms).step_by(depth) {
                     let depth = depth.min(terms - from);
+                    let (source, offsets, begin) = match copied {
+                        Some(Copied { pitch, offsets: copied }) if following.is_err() => {
+                            let rows = offsets.as_slice()[from..from + depth].iter().map(|at| first_sample + at);
+                            for (row, at) in copy.chunks_mut(*pitch).zip(rows) {
+                                row[..run].copy_from_slice(&source[at..at + run]);
+                            }
+                            (&*copy, copied, 0)
+                        }
+                        _ => (&source[first_sample..], offsets, from),
+                    };
                     for panel in (0..channels).step_by(*rows) {
                         let weights = ((group * panels + (first + panel) / rows) * terms + from) * rows;
                         let present = (*rows).min(channels - panel);
@@ -155,10 +188,10 @@ impl Direct {
                         let call = Product {
                             rows: *rows,
                             weights: &packed[weights..weights + depth * rows],
-                            source: &source[first_sample..],
+                            source,
                             pitch,
                             offsets,
-                            first: from,
+                            first: begin,
                             terms: depth,
                             out: out.unwrap_or_else(|| Plane::of(sums, CHUNK, present, run).into()),
                             add: from > 0,

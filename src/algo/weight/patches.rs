@@ -35,7 +35,7 @@ enum Columns {
     /// The (input channel, tap) of the kernel.
     Patches,
     /// The input channels, of a block that every tap reads at an offset.
-    Shifted { phase: Phase, block: PhaseBlock },
+    Shifted { phase: Phase, block: Box<PhaseBlock> },
 }
 
 #[derive(Debug)]
@@ -175,7 +175,7 @@ impl Columns {
         }
         let pixels: usize = extent.iter().product();
         Ok(match PhaseBlock::new(&phase, extent, 1, 0) {
-            Ok(block) if block.len() <= pixels.saturating_mul(taps) => Self::Shifted { phase, block },
+            Ok(block) if block.len() <= pixels.saturating_mul(taps) => Self::Shifted { phase, block: Box::new(block) },
             _ => Self::Patches,
         })
     }
