@@ -11,7 +11,10 @@ use super::lower::{Lowered, Phase};
 /// The rows of a tile for `outer` channels: as many as fit without too many idle ones. A tile of few rows spends more
 /// on its columns' loads than on its sums.
 pub(crate) fn rows(isa: Isa, outer: usize) -> usize {
-    let cost = |m: usize| outer.div_ceil(m) as f64 * (m as f64 + 0.6);
+    let one = |m: usize| if m == 0 { 0.0 } else { m as f64 + 0.6 };
+    // Of the last tile no more rows are computed than half of one that has six or eight.
+    let last = |m: usize, left: usize| one(if left > 4 { m } else { m.min(left.next_power_of_two()) });
+    let cost = |m: usize| (outer / m) as f64 * one(m) + if outer % m > 0 { last(m, outer % m) } else { 0.0 };
     isa.tiles().iter().map(|&[m, _]| m).min_by(|&a, &b| cost(a).total_cmp(&cost(b))).unwrap_or(1)
 }
 

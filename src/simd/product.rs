@@ -158,6 +158,7 @@ const LONG: usize = 24;
 
 /// One line of a product, or all of them as one run.
 struct ProductLine<'a, T> {
+    /// Weights of a term.
     rows: usize,
     /// Rows that are written.
     present: usize,
@@ -209,12 +210,13 @@ unsafe fn product_line<V: Vector>(call: &ProductLine<'_, V::Lane>, asking: &mut 
     let mut done = 0;
     let mut at = Place { at: 0, line: 0, x: 0 };
     let mut tile_of_run = [const { MaybeUninit::<V>::uninit() }; TILE];
+    let rows = least_rows(call.rows, call.present, total);
     while done < total {
         let left = total - done;
         let wanted = Wanted { asking: &mut *asking, lines: each, results: tile_of_run.as_mut_ptr().cast() };
         // SAFETY: each tile begins within the columns that have been checked.
         let registers = unsafe {
-            match call.rows {
+            match rows {
                 // Four registers are two and two: a single one waits for its weights.
                 8 if V::MANY && left >= 3 && left != 4 => tile::<V, 8, 3>(call, at, wanted),
                 8 if V::MANY && left >= 2 => tile::<V, 8, 2>(call, at, wanted),
@@ -239,6 +241,16 @@ unsafe fn product_line<V: Vector>(call: &ProductLine<'_, V::Lane>, asking: &mut 
         }
         done += registers;
         at.at = done * V::LANES;
+    }
+}
+
+/// The rows of the tiles for those that are `present` of `rows`, which lack some where the channels are no multiple: as few
+/// as there is a tile of that is wide enough to do two multiply-adds a cycle.
+fn least_rows(rows: usize, present: usize, registers: usize) -> usize {
+    match present {
+        1 | 2 if rows > 2 && registers >= 4 => 2,
+        1..=4 if rows > 4 => 4,
+        _ => rows,
     }
 }
 
@@ -317,7 +329,7 @@ unsafe fn whole_tile<V: Vector, const M: usize, const N: usize>(
                             sums[m][n] = columns[n].mul_add(weight, sums[m][n]);
                         }
                     }
-                    weights = weights.add(M);
+                    weights = weights.add(call.rows);
                 }
             };
         }
@@ -391,7 +403,7 @@ unsafe fn edge_tile<V: Vector, const M: usize, const N: usize>(
                     sums[m][n] = columns[n].mul_add(weight, sums[m][n]);
                 }
             }
-            weights = weights.add(M);
+            weights = weights.add(call.rows);
         }
         if call.joined.is_some() {
             return leave::<V, M, N>(&sums, wanted.results);
