@@ -15,7 +15,7 @@ use super::{Call, Execute, Needs};
 use crate::element::Element;
 use crate::problem::{MAX_RANK, Problem};
 use crate::reference::Terms;
-use crate::simd::{self, Caches, Column, Isa, Line, Plane, Planes, Sliding, TileMut, Workers};
+use crate::simd::{self, Ahead, Caches, Column, Isa, Line, Plane, Planes, Sliding, TileMut, Workers};
 use crate::view::{MAX_AXES, Strided, View, advance};
 use split::{LONGEST, Products, left_after, split};
 
@@ -467,7 +467,7 @@ impl<T: Element> Run<'_, T> {
                 down: false,
                 out,
                 stream: false,
-                ahead: &[],
+                ahead: Ahead::nothing(),
             };
             T::slide(this.isa, call);
             advance(&mut index[..axis], &count[..axis]);
@@ -508,7 +508,7 @@ impl<T: Element> Run<'_, T> {
                         down: false,
                         out,
                         stream: false,
-                        ahead: &[],
+                        ahead: Ahead::nothing(),
                     },
                 );
             };

@@ -18,7 +18,7 @@ use super::lower::{Lowered, Phase, tiles};
 use super::{Call, Execute, Needs};
 use crate::element::Element;
 use crate::problem::{Boundary, MAX_RANK, Pass, Problem};
-use crate::simd::{self, Caches, Column, Isa, Line, Plane, Planes, Sliding, TileMut, Workers};
+use crate::simd::{self, Ahead, Caches, Column, Isa, Line, Plane, Planes, Sliding, TileMut, Workers};
 use crate::view::{MAX_AXES, View, ViewMut, advance};
 
 /// Results that a work item has at the least, where there are channels enough.
@@ -63,14 +63,14 @@ struct Samples<'a, T> {
     steps: [usize; 2],
     first: [usize; 2],
     columns: &'a [Column],
-    ahead: &'a [T],
+    ahead: Ahead<'a, T>,
 }
 
 impl<'a, T> Samples<'a, T> {
     /// A line of samples that are all there.
     fn all(source: &'a [T], channel: usize, columns: &'a [Column]) -> Self {
-        let outer = [0; MAX_RANK];
-        Self { source, channel, outer, pitch: 0, inside: None, steps: [1, 1], first: [0, 0], columns, ahead: &[] }
+        let (outer, ahead) = ([0; MAX_RANK], Ahead::nothing());
+        Self { source, channel, outer, pitch: 0, inside: None, steps: [1, 1], first: [0, 0], columns, ahead }
     }
 
     /// Their sums by some weights, into planes that are not streamed.
@@ -335,23 +335,26 @@ impl<T: Element> Work<'_, T> {
             steps: [1, made.step],
             first: [0, 0],
             columns: &made.columns,
-            ahead: self.next(tile, part),
+            ahead: self.next(tile, part, [&start[..rank], &extent[..rank]]),
         };
         self.planes(tile, part, samples, rows);
     }
 
-    /// The samples of the channels behind a part's, if it has whole channels that lie one behind the other.
-    fn next(&self, tile: &TileMut<'_, T>, part: &Part) -> &[T] {
-        let (view, count) = (&self.source.view, part.count * self.slide.lowered.inner);
-        let whole =
-            self.phase.iter().zip(part.low.iter().zip(&part.high)).all(|(a, (&low, &high))| high - low == a.count);
-        let each = view.shape()[2..].iter().product::<usize>();
-        if !whole || view.at.strides()[1] != each as isize {
-            return &[];
+    /// What is gathered after a part whose samples begin at `start` and are so many: those of the channels behind its own, or
+    /// of the next tile.
+    fn next(&self, tile: &TileMut<'_, T>, part: &Part, [start, extent]: [&[usize]; 2]) -> Ahead<'_, T> {
+        let Self { made, source, phase, .. } = self;
+        let (inner, rank) = (self.slide.lowered.inner, phase.len());
+        let (mut first, mut from) = ([tile.start()[0], tile.start()[1] + part.channel + part.count], [0; MAX_RANK]);
+        from[..rank].copy_from_slice(start);
+        if part.channel + part.count >= tile.shape()[1] {
+            let Some(next) = tile.next() else { return Ahead::nothing() };
+            first.copy_from_slice(&next[..2]);
+            from[..rank].copy_from_slice(&next[2..]);
+            from[rank - 1] *= made.step;
         }
-        let first = (tile.start()[1] + part.channel) * self.slide.lowered.inner;
-        let from = view.at.channel(tile.start()[0], first) as usize + count * each;
-        view.data.get(from..from + count * each).unwrap_or_default()
+        let channels = (first[0], first[1] * inner, part.count * inner);
+        made.block.ahead(source, &made.unit, channels, [&from[..rank], extent])
     }
 
     /// Computes a part from the data where they lie.
@@ -398,7 +401,7 @@ impl<T: Element> Work<'_, T> {
             steps: [step, phase[last].step],
             first: [first, part.low[last] * phase[last].step],
             columns: lying.columns,
-            ahead: &[],
+            ahead: Ahead::nothing(),
         };
         self.planes(tile, part, samples, rows);
     }
@@ -434,7 +437,7 @@ impl<T: Element> Work<'_, T> {
             rest.low[0] += whole * lanes;
             if rest.low[0] < rest.high[0] {
                 let source = &source[whole * lanes..];
-                self.planes(tile, &rest, Samples { source, ahead: &[], ..samples }, rows);
+                self.planes(tile, &rest, Samples { source, ahead: Ahead::nothing(), ..samples }, rows);
             }
             return;
         }

@@ -1,5 +1,6 @@
 //! What a sum over sliding windows is told.
 
+use crate::simd::ahead::Ahead;
 use crate::simd::tiles::Planes;
 
 /// Taps of the kernel in rows one below the other, which share everything else.
@@ -52,7 +53,7 @@ pub struct Sliding<'a, T> {
     /// Whether the results are written past the caches.
     pub(crate) stream: bool,
     /// What will be read after this call, and is asked for meanwhile.
-    pub(crate) ahead: &'a [T],
+    pub(crate) ahead: Ahead<'a, T>,
 }
 
 impl<T> Sliding<'_, T> {

@@ -26,6 +26,7 @@ use edge::Edge;
 use narrow::Narrow;
 
 use super::Isa;
+use super::ahead::{Ahead, Asking};
 use super::memory::{Line, prefetch_line};
 use super::tiles::Plane;
 use super::vector::Vector;
@@ -118,9 +119,7 @@ impl<T: Copy> Channels<'_, T> {
     #[inline(always)]
     unsafe fn get<V: Vector<Lane = T>>(&self, channel: usize) -> Channel<'_, T> {
         let Self { call, low, high } = self;
-        let ([rows, width], taps) = (call.out.shape(), call.weights.len() / call.out.count);
-        let four_rows = size_of_val(call.ahead).div_ceil(call.out.count * rows.div_ceil(4));
-        let four_rows = four_rows.next_multiple_of(Line::BYTES);
+        let ([_, width], taps) = (call.out.shape(), call.weights.len() / call.out.count);
         // Of narrower rows, too many lines would be written past the caches in part, and then again.
         let bytes = width * size_of::<T>();
         let (wide, whole) = (bytes >= WIDE, bytes.is_multiple_of(Line::BYTES));
@@ -145,8 +144,7 @@ impl<T: Copy> Channels<'_, T> {
                     false => None,
                 },
                 out,
-                ahead: call.ahead.as_ptr().cast::<u8>().wrapping_add(channel * rows.div_ceil(4) * four_rows),
-                four_rows,
+                ahead: call.ahead.part(channel, call.out.count),
             }
         }
     }
@@ -203,9 +201,8 @@ struct Channel<'a, T> {
     out: Plane<'a, T>,
     /// Results of a row before its first whole cache line, if whole lines are streamed.
     lead: Option<usize>,
-    /// What is asked for meanwhile, and how many bytes of it with every four rows.
-    ahead: *const u8,
-    four_rows: usize,
+    /// What is asked for meanwhile.
+    ahead: Ahead<'a, T>,
 }
 
 /// All blocks of a channel.
@@ -223,11 +220,11 @@ unsafe fn each_block<V: Vector, const STEP: usize>(call: &Channel<'_, V::Lane>) 
             }
             return;
         }
-        let mut tail = 0;
+        let (mut tail, mut asking) = (0, call.ahead.asking());
+        // With every block of two registers.
+        let each = asking.left.div_ceil(rows.div_ceil(4) * width.div_ceil(2 * l));
         for y in (0..rows).step_by(4) {
-            let ahead = call.ahead.wrapping_add(y / 4 * call.four_rows);
-            (0..call.four_rows).step_by(Line::BYTES).for_each(|at| prefetch_line(ahead.wrapping_add(at)));
-            tail = strip::<V, STEP>(call, y.min(rows - 4));
+            tail = strip::<V, STEP>(call, y.min(rows - 4), (&mut asking, each));
         }
         // One register of columns: as many rows as it takes to hide a multiply-add's latency.
         while tail < width {
@@ -247,12 +244,17 @@ unsafe fn each_block<V: Vector, const STEP: usize>(call: &Channel<'_, V::Lane>) 
     }
 }
 
-/// Four rows from `y` on, but for a last register of columns that is left over; says where that begins.
+/// Four rows from `y` on, but for a last register of columns that is left over; says where that begins. With every block so
+/// many lines are asked for.
 ///
 /// # Safety
 /// As [`slide`]; there are such rows.
 #[inline(always)]
-unsafe fn strip<V: Vector, const STEP: usize>(call: &Channel<'_, V::Lane>, y: usize) -> usize {
+unsafe fn strip<V: Vector, const STEP: usize>(
+    call: &Channel<'_, V::Lane>,
+    y: usize,
+    (asking, each): (&mut Asking, usize),
+) -> usize {
     // Every second sample takes two registers.
     let (width, l, most) = (call.out.width, V::LANES, if V::MANY && V::REAL && STEP == 1 { 4 } else { 2 });
     let mut x = 0;
@@ -280,6 +282,9 @@ unsafe fn strip<V: Vector, const STEP: usize>(call: &Channel<'_, V::Lane>, y: us
             let stream = call.lead.is_some() && at == x;
             if !V::MANY && call.columns.len() >= MANY {
                 next_rows(call, y, at, STEP);
+            }
+            if each > 0 {
+                asking.ask(each);
             }
             match n {
                 4 if V::MANY && V::REAL && const { STEP == 1 } => block::<V, 4, 4, STEP>(call, [y, at], 4 * l, stream),

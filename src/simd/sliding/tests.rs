@@ -65,7 +65,7 @@ fn agrees<T: crate::Element>(rows: usize, width: usize, heights: &[usize], level
                 down: level,
                 out: planes,
                 stream,
-                ahead: &source[3..],
+                ahead: Ahead::new(&source[3..], [2, 3], [50, 7], 9),
             };
             T::slide(isa, call);
             for (i, &result) in out.iter().enumerate() {
@@ -157,7 +157,7 @@ fn call<'a>(source: &'a [f32], columns: &'a [Column], out: &'a mut [f32]) -> Sli
         down: false,
         out: Plane::of(out, 16, 4, 16).into(),
         stream: false,
-        ahead: &[],
+        ahead: Ahead::nothing(),
     }
 }
 
