@@ -14,7 +14,7 @@ pub(crate) fn rows(isa: Isa, outer: usize) -> usize {
     let one = |m: usize| if m == 0 { 0.0 } else { m as f64 + 0.6 };
     // Of the last tile no more rows are computed than half of one that has six or eight.
     let last = |m: usize, left: usize| one(if left > 4 { m } else { m.min(left.next_power_of_two()) });
-    let cost = |m: usize| (outer / m) as f64 * one(m) + if outer % m > 0 { last(m, outer % m) } else { 0.0 };
+    let cost = |m: usize| (outer / m) as f64 * one(m) + if outer.is_multiple_of(m) { 0.0 } else { last(m, outer % m) };
     isa.tiles().iter().map(|&[m, _]| m).min_by(|&a, &b| cost(a).total_cmp(&cost(b))).unwrap_or(1)
 }
 
