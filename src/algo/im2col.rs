@@ -7,7 +7,7 @@ use super::cost::{Costs, Estimate, running_sum_error, wide};
 use super::direct::share_channels;
 use super::gather::{Source, Span, dense_pitches};
 use super::lower::{Lowered, Phase, tiles};
-use super::panels::{channel_block, each_tap, pack, packed_len, rows, seconds_of_product, seconds_to_pack, width};
+use super::panels::{channel_block, each_tap, pack, packed_step, rows, seconds_of_product, seconds_to_pack, width};
 use super::{Call, Execute, Needs};
 use crate::element::Element;
 use crate::problem::{MAX_RANK, Problem};
@@ -102,7 +102,7 @@ impl Im2col {
             let taps = each_tap(phase, |taps| std::array::from_fn(|a| taps.get(a).map_or(0, |t| t.offset)));
             let terms = lowered.inner.saturating_mul(taps.len());
             phases.push(PhasePatches { taps, packed, tile });
-            packed = packed.saturating_add(packed_len(&lowered, terms, rows).next_multiple_of(64));
+            packed = packed.saturating_add(packed_step(&lowered, terms, rows));
         }
         let terms = phases.iter().map(|p| p.taps.len() * lowered.inner).max().unwrap_or(1);
         let depth = terms.min(DEPTH);
@@ -162,19 +162,7 @@ impl<T: Element> Execute<T> for Im2col {
     }
 
     fn pack(&self, kernel: View<'_, T>, packed: &mut [Line], workers: &mut Workers<'_>) {
-        let packed: &mut [T] = simd::elements_mut(packed);
-        for (phase, made) in self.lowered.phases.iter().zip(&self.phases) {
-            let len = packed_len(&self.lowered, made.taps.len() * self.lowered.inner, self.rows);
-            pack(
-                self.isa,
-                &self.lowered,
-                phase,
-                self.rows,
-                kernel,
-                &mut packed[made.packed..made.packed + len],
-                workers,
-            );
-        }
+        pack(self.isa, &self.lowered, self.rows, kernel, simd::elements_mut(packed), workers);
     }
 
     fn run(&self, mut call: Call<'_, '_, T>) {

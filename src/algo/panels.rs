@@ -40,8 +40,13 @@ pub(crate) fn each_tap<U>(phase: &Phase, value: impl Fn(&[super::lower::Tap]) ->
 }
 
 /// Elements of a phase's packed weights.
-pub(crate) fn packed_len(lowered: &Lowered, terms: usize, rows: usize) -> usize {
+fn packed_len(lowered: &Lowered, terms: usize, rows: usize) -> usize {
     (lowered.groups * lowered.outer.div_ceil(rows) * rows).saturating_mul(terms)
+}
+
+/// From where the packed weights of a phase of so many terms begin to where those of the next do.
+pub(crate) fn packed_step(lowered: &Lowered, terms: usize, rows: usize) -> usize {
+    packed_len(lowered, terms, rows).next_multiple_of(64)
 }
 
 /// A matrix among the elements of a slice.
@@ -116,9 +121,27 @@ pub(crate) fn seconds_of_product<T: Element>(
     terms * term + passes * sums * costs.product_end
 }
 
+/// Packs the weights of all phases, one [behind](packed_step) the other.
+pub(crate) fn pack<T: Element>(
+    isa: Isa,
+    lowered: &Lowered,
+    rows: usize,
+    kernel: View<'_, T>,
+    packed: &mut [T],
+    workers: &mut Workers<'_>,
+) {
+    let mut from = 0;
+    for phase in &lowered.phases {
+        let terms = phase.iter().fold(lowered.inner, |n, axis| n * axis.taps.len());
+        let packed = &mut packed[from..from + packed_len(lowered, terms, rows)];
+        pack_phase(isa, lowered, phase, rows, kernel, packed, workers);
+        from += packed_step(lowered, terms, rows);
+    }
+}
+
 /// Packs the weights of one phase: for every group and panel of `rows` outer channels, for every (inner channel, tap),
 /// `rows` weights, zero where there are no more channels.
-pub(crate) fn pack<T: Element>(
+fn pack_phase<T: Element>(
     isa: Isa,
     lowered: &Lowered,
     phase: &Phase,

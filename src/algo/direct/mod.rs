@@ -15,7 +15,7 @@ use super::block::BlockAxis;
 use super::cost::{Costs, Estimate, running_sum_error, wide};
 use super::gather::Source;
 use super::lower::{Lowered, PhaseAxis, tiles};
-use super::panels::{channel_block, pack, packed_len, rows, seconds_of_product, seconds_to_pack, width};
+use super::panels::{channel_block, pack, packed_step, rows, seconds_of_product, seconds_to_pack, width};
 use super::{Call, Execute, Needs};
 use crate::element::Element;
 use crate::problem::{Layout, Pass, Problem};
@@ -177,7 +177,7 @@ impl Direct {
                 let cut = tile::Lying::new::<T>(&lowered, made.taps(), all, (true, large), width::<T>(isa, rows));
                 made = made.copied::<T>([cut.columns.min(all), cut.channels]);
             }
-            packed = packed.saturating_add(packed_len(&lowered, made.taps(), rows).next_multiple_of(64));
+            packed = packed.saturating_add(packed_step(&lowered, made.taps(), rows));
             block = block.max(made.block.channel * lowered.inner);
             copied = copied.max(made.copied.as_ref().map_or(0, Copied::len));
             phases.push(made);
@@ -268,19 +268,7 @@ impl<T: Element> Execute<T> for Direct {
     }
 
     fn pack(&self, kernel: View<'_, T>, packed: &mut [Line], workers: &mut Workers<'_>) {
-        let packed: &mut [T] = simd::elements_mut(packed);
-        for (phase, made) in self.lowered.phases.iter().zip(&self.phases) {
-            let len = packed_len(&self.lowered, made.taps(), self.rows);
-            pack(
-                self.isa,
-                &self.lowered,
-                phase,
-                self.rows,
-                kernel,
-                &mut packed[made.packed..made.packed + len],
-                workers,
-            );
-        }
+        pack(self.isa, &self.lowered, self.rows, kernel, simd::elements_mut(packed), workers);
     }
 
     fn run(&self, mut call: Call<'_, '_, T>) {
