@@ -84,7 +84,7 @@ impl<T: Copy> Edge<T> {
                     samples[n] = load(0);
                     if const { STEP == 2 } {
                         ask::<V>(from.wrapping_add(n * STEP * V::LANES), self.step * self.row);
-                        samples[n] = samples[n].every_second(load(1));
+                        samples[n] = samples[n].every_second_mixed(load(1));
                     }
                 }
                 for m in 0..M {

@@ -394,6 +394,13 @@ unsafe fn block<V: Vector, const M: usize, const N: usize, const STEP: usize>(
             }
             weights = weights.add(height);
         }
+        if const { STEP == 2 } {
+            for m in 0..M {
+                for n in 0..N {
+                    sums[m][n] = sums[m][n].in_order();
+                }
+            }
+        }
         for m in 0..M {
             let to = call.out.row(y + m).add(x);
             if stream && (N * size_of::<V>()).is_multiple_of(Line::BYTES) {
@@ -497,7 +504,7 @@ unsafe fn row<V: Vector, const N: usize, const STEP: usize>(from: *const V::Lane
             samples[n] = V::load(from);
             if const { STEP == 2 } {
                 ask::<V>(from, pitch as isize);
-                samples[n] = samples[n].every_second(V::load(from.add(V::LANES)));
+                samples[n] = samples[n].every_second_mixed(V::load(from.add(V::LANES)));
             }
         }
         samples

@@ -96,9 +96,9 @@ pub(super) trait Vector: Copy {
         // SAFETY: the caller's promise is more than what a store asks.
         unsafe { self.store(to) }
     }
-    /// Every second lane of both, from the first on.
+    /// Every second lane of both, from the first on, in the order that costs least, which is the same for all registers.
     #[inline(always)]
-    unsafe fn every_second(self, other: Self) -> Self {
+    unsafe fn every_second_mixed(self, other: Self) -> Self {
         // SAFETY: `LANES` is at most 16, so that the array holds the lanes of both; the instruction set is the caller's
         // promise.
         unsafe {
@@ -115,6 +115,17 @@ pub(super) trait Vector: Copy {
     unsafe fn splat(weight: Self::Lane) -> Self::Weight;
     /// A weight of its own for every lane.
     unsafe fn weights(self) -> Self::Weight;
+    /// Puts the lanes of [mixed](Self::every_second_mixed) registers, or of what is summed of them, in order.
+    #[inline(always)]
+    unsafe fn in_order(self) -> Self {
+        self
+    }
+    /// Every second lane of both, from the first on.
+    #[inline(always)]
+    unsafe fn every_second(self, other: Self) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { self.every_second_mixed(other).in_order() }
+    }
     /// `weight * self + sum`
     unsafe fn mul_add(self, weight: Self::Weight, sum: Self) -> Self;
     /// The sum of the lanes, always in the same order.
@@ -137,8 +148,8 @@ macro_rules! sum_by_lane {
 /// Registers of one x86 instruction set: real lanes, and complex ones whose parts alternate.
 macro_rules! x86_vectors {
     ($real:ident, $complex:ident, $t:ty, $register:ty, $lanes:expr, $many:expr, $zero:ident, $load:ident, $store:ident, $stream:ident, $splat:ident,
-     $fma:ident, $mul:ident, $add:ident, $fmaddsub:ident, $swap:expr, $even:expr, $odd:expr, $second:expr,
-     $second_pair:expr $(, $mask_load:ident, $mask_store:ident, $mask:ty)?) => {
+     $fma:ident, $mul:ident, $add:ident, $fmaddsub:ident, $swap:expr, $even:expr, $odd:expr, $second:expr $(=> $order:expr)?,
+     $second_pair:expr $(=> $order_pair:expr)? $(, $mask_load:ident, $mask_store:ident, $mask:ty)?) => {
         #[derive(Clone, Copy)]
         pub(in crate::simd) struct $real(pub(in crate::simd) $register);
 
@@ -184,10 +195,17 @@ macro_rules! x86_vectors {
                 Self(unsafe { $fma(weight, self.0, sum.0) })
             }
             #[inline(always)]
-            unsafe fn every_second(self, other: Self) -> Self {
+            unsafe fn every_second_mixed(self, other: Self) -> Self {
                 // SAFETY: the instruction set is the caller's promise.
                 Self(unsafe { $second(self.0, other.0) })
             }
+            $(
+                #[inline(always)]
+                unsafe fn in_order(self) -> Self {
+                    // SAFETY: the instruction set is the caller's promise.
+                    Self(unsafe { $order(self.0) })
+                }
+            )?
             $(
                 #[inline(always)]
                 unsafe fn load_first(from: *const $t, count: usize) -> Self {
@@ -266,10 +284,17 @@ macro_rules! x86_vectors {
                 unsafe { Self($add($fmaddsub(self.0, re, $mul($swap(self.0), im)), sum.0)) }
             }
             #[inline(always)]
-            unsafe fn every_second(self, other: Self) -> Self {
+            unsafe fn every_second_mixed(self, other: Self) -> Self {
                 // SAFETY: the instruction set is the caller's promise.
                 Self(unsafe { $second_pair(self.0, other.0) })
             }
+            $(
+                #[inline(always)]
+                unsafe fn in_order(self) -> Self {
+                    // SAFETY: the instruction set is the caller's promise.
+                    Self(unsafe { $order_pair(self.0) })
+                }
+            )?
             $(
                 #[inline(always)]
                 unsafe fn load_first(from: *const Complex<$t>, count: usize) -> Self {
@@ -307,284 +332,9 @@ macro_rules! x86_vectors {
 }
 
 #[cfg(target_arch = "x86_64")]
-pub(super) mod avx512 {
-    use core::arch::x86_64::*;
-
-    use num_complex::Complex;
-
-    use super::Vector;
-
-    x86_vectors!(
-        F32,
-        C32,
-        f32,
-        __m512,
-        16,
-        true,
-        _mm512_setzero_ps,
-        _mm512_loadu_ps,
-        _mm512_storeu_ps,
-        _mm512_stream_ps,
-        _mm512_set1_ps,
-        _mm512_fmadd_ps,
-        _mm512_mul_ps,
-        _mm512_add_ps,
-        _mm512_fmaddsub_ps,
-        _mm512_permute_ps::<0xb1>,
-        _mm512_moveldup_ps,
-        _mm512_movehdup_ps,
-        |a, b| {
-            let lanes = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-            _mm512_permutex2var_ps(a, lanes, b)
-        },
-        |a, b| {
-            let lanes = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
-            _mm512_castpd_ps(_mm512_permutex2var_pd(_mm512_castps_pd(a), lanes, _mm512_castps_pd(b)))
-        },
-        _mm512_maskz_loadu_ps,
-        _mm512_mask_storeu_ps,
-        __mmask16
-    );
-    x86_vectors!(
-        F64,
-        C64,
-        f64,
-        __m512d,
-        8,
-        true,
-        _mm512_setzero_pd,
-        _mm512_loadu_pd,
-        _mm512_storeu_pd,
-        _mm512_stream_pd,
-        _mm512_set1_pd,
-        _mm512_fmadd_pd,
-        _mm512_mul_pd,
-        _mm512_add_pd,
-        _mm512_fmaddsub_pd,
-        _mm512_permute_pd::<0x55>,
-        _mm512_movedup_pd,
-        _mm512_permute_pd::<0xff>,
-        |a, b| _mm512_permutex2var_pd(a, _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), b),
-        |a, b| _mm512_permutex2var_pd(a, _mm512_setr_epi64(0, 1, 4, 5, 8, 9, 12, 13), b),
-        _mm512_maskz_loadu_pd,
-        _mm512_mask_storeu_pd,
-        __mmask8
-    );
-}
+pub(super) mod avx512;
 
 #[cfg(target_arch = "x86_64")]
-pub(super) mod avx2 {
-    use core::arch::x86_64::*;
+pub(super) mod avx2;
 
-    use num_complex::Complex;
-
-    use super::Vector;
-
-    x86_vectors!(
-        F32,
-        C32,
-        f32,
-        __m256,
-        8,
-        false,
-        _mm256_setzero_ps,
-        _mm256_loadu_ps,
-        _mm256_storeu_ps,
-        _mm256_stream_ps,
-        _mm256_set1_ps,
-        _mm256_fmadd_ps,
-        _mm256_mul_ps,
-        _mm256_add_ps,
-        _mm256_fmaddsub_ps,
-        _mm256_permute_ps::<0xb1>,
-        _mm256_moveldup_ps,
-        _mm256_movehdup_ps,
-        |a, b| {
-            let pairs = _mm256_castps_pd(_mm256_shuffle_ps::<0x88>(a, b));
-            _mm256_castpd_ps(_mm256_permute4x64_pd::<0xd8>(pairs))
-        },
-        |a, b| {
-            let pairs = _mm256_unpacklo_pd(_mm256_castps_pd(a), _mm256_castps_pd(b));
-            _mm256_castpd_ps(_mm256_permute4x64_pd::<0xd8>(pairs))
-        },
-        mask_load_ps,
-        mask_store_ps,
-        u8
-    );
-    x86_vectors!(
-        F64,
-        C64,
-        f64,
-        __m256d,
-        4,
-        false,
-        _mm256_setzero_pd,
-        _mm256_loadu_pd,
-        _mm256_storeu_pd,
-        _mm256_stream_pd,
-        _mm256_set1_pd,
-        _mm256_fmadd_pd,
-        _mm256_mul_pd,
-        _mm256_add_pd,
-        _mm256_fmaddsub_pd,
-        _mm256_permute_pd::<0x5>,
-        _mm256_movedup_pd,
-        _mm256_permute_pd::<0xf>,
-        |a, b| _mm256_permute4x64_pd::<0xd8>(_mm256_unpacklo_pd(a, b)),
-        |a, b| _mm256_permute2f128_pd::<0x20>(a, b),
-        mask_load_pd,
-        mask_store_pd,
-        u8
-    );
-
-    /// Loads by a bit a lane, as AVX-512 has them.
-    macro_rules! masked {
-        ($load:ident, $t:ty, $register:ty, $lanes:ident, $by_lanes:ident) => {
-            /// # Safety
-            /// The machine has AVX2, and the lanes of `mask` are valid.
-            #[inline(always)]
-            unsafe fn $load(mask: u8, from: *const $t) -> $register {
-                // SAFETY: the caller's promise.
-                unsafe { $by_lanes(from, $lanes(mask)) }
-            }
-        };
-    }
-    masked!(mask_load_ps, f32, __m256, eight, _mm256_maskload_ps);
-    masked!(mask_load_pd, f64, __m256d, four, _mm256_maskload_pd);
-
-    /// Stores the lanes whose bits are set, which are neighbours: in up to three pieces, since the instruction for any lanes
-    /// takes as long as dozens of stores on some machines.
-    ///
-    /// # Safety
-    /// The machine has AVX2, and the lanes of `mask` are valid.
-    #[inline(always)]
-    unsafe fn mask_store_ps(to: *mut f32, mask: u8, value: __m256) {
-        let (first, count) = (mask.trailing_zeros() as usize & 7, mask.count_ones());
-        // SAFETY: the pieces make up the lanes that are valid by the caller's promise.
-        unsafe {
-            let mut to = to.wrapping_add(first);
-            let mut value = value;
-            if first > 0 {
-                let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-                value = _mm256_permutevar8x32_ps(value, _mm256_add_epi32(lanes, _mm256_set1_epi32(first as i32)));
-            }
-            if count == 8 {
-                return _mm256_storeu_ps(to, value);
-            }
-            let mut left = _mm256_castps256_ps128(value);
-            if count & 4 != 0 {
-                _mm_storeu_ps(to, left);
-                (left, to) = (_mm256_extractf128_ps::<1>(value), to.wrapping_add(4));
-            }
-            if count & 2 != 0 {
-                _mm_storel_pd(to.cast(), _mm_castps_pd(left));
-                (left, to) = (_mm_movehl_ps(left, left), to.wrapping_add(2));
-            }
-            if count & 1 != 0 {
-                _mm_store_ss(to, left);
-            }
-        }
-    }
-
-    /// As [`mask_store_ps`].
-    ///
-    /// # Safety
-    /// As there.
-    #[inline(always)]
-    unsafe fn mask_store_pd(to: *mut f64, mask: u8, value: __m256d) {
-        // Each lane is two.
-        let (first, count) = (mask.trailing_zeros() & 3, mask.count_ones());
-        let mask = ((1u32 << (2 * (first + count))) - (1 << (2 * first))) as u8;
-        // SAFETY: the caller's promise.
-        unsafe { mask_store_ps(to.cast(), mask, _mm256_castpd_ps(value)) }
-    }
-
-    /// All bits of the lanes whose bit is set.
-    ///
-    /// # Safety
-    /// The machine has AVX2.
-    #[inline(always)]
-    unsafe fn eight(mask: u8) -> __m256i {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let bits = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
-            _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(mask.into()), bits), bits)
-        }
-    }
-
-    /// All bits of the lanes whose bit is set.
-    ///
-    /// # Safety
-    /// The machine has AVX2.
-    #[inline(always)]
-    unsafe fn four(mask: u8) -> __m256i {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let bits = _mm256_setr_epi64x(1, 2, 4, 8);
-            _mm256_cmpeq_epi64(_mm256_and_si256(_mm256_set1_epi64x(mask.into()), bits), bits)
-        }
-    }
-}
-
-/// Lanes as an array, which the compiler vectorises for the target's baseline: NEON on AArch64, SSE2 on x86-64.
-pub(super) mod portable {
-    use num_complex::Complex;
-
-    use super::Vector;
-
-    /// Sixteen bytes.
-    #[derive(Clone, Copy)]
-    pub(in crate::simd) struct Lanes<T, const N: usize>(pub(in crate::simd) [T; N]);
-
-    macro_rules! portable_vector {
-        ($t:ty, $lanes:expr, $real:expr, |$w:ident, $x:ident, $s:ident| $mul_add:expr) => {
-            impl Vector for Lanes<$t, $lanes> {
-                type Lane = $t;
-                type Weight = [$t; $lanes];
-                const LANES: usize = $lanes;
-                const REAL: bool = $real;
-
-                #[inline(always)]
-                unsafe fn zero() -> Self {
-                    Self([<$t>::default(); $lanes])
-                }
-                #[inline(always)]
-                unsafe fn load(from: *const $t) -> Self {
-                    // SAFETY: valid for the lanes and aligned as one by the caller's promise.
-                    Self(unsafe { from.cast::<[$t; $lanes]>().read() })
-                }
-                #[inline(always)]
-                unsafe fn store(self, to: *mut $t) {
-                    // SAFETY: as for `load`.
-                    unsafe { to.cast::<[$t; $lanes]>().write(self.0) }
-                }
-                #[inline(always)]
-                unsafe fn splat(weight: $t) -> Self::Weight {
-                    [weight; $lanes]
-                }
-                #[inline(always)]
-                unsafe fn weights(self) -> Self::Weight {
-                    self.0
-                }
-                #[inline(always)]
-                unsafe fn mul_add(self, weight: Self::Weight, sum: Self) -> Self {
-                    let mut sums = sum;
-                    for i in 0..$lanes {
-                        let ($w, $x, $s) = (weight[i], self.0[i], sum.0[i]);
-                        sums.0[i] = $mul_add;
-                    }
-                    sums
-                }
-                sum_by_lane!($t);
-            }
-        };
-    }
-
-    // Where the baseline has a fused multiply-add it is the faster one; elsewhere it would be a library call.
-    const FUSED: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
-
-    portable_vector!(f32, 4, true, |w, x, s| if FUSED { w.mul_add(x, s) } else { w * x + s });
-    portable_vector!(f64, 2, true, |w, x, s| if FUSED { w.mul_add(x, s) } else { w * x + s });
-    portable_vector!(Complex<f32>, 2, false, |w, x, s| w * x + s);
-    portable_vector!(Complex<f64>, 1, false, |w, x, s| w * x + s);
-}
+pub(super) mod portable;
