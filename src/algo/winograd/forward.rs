@@ -3,7 +3,7 @@
 use super::axes::{self, Frequencies, RANK};
 use super::design::transform;
 use super::geometry::{self, Ahead, Axis, Block, Blocks, Dims, Extent, stage};
-use super::kernels::{Panels, odd_step};
+use super::kernels::{Panels, Weights, odd_step};
 use crate::algo::cost::{Costs, multiply_adds, near};
 use crate::algo::gather::Source;
 use crate::algo::lower::Lowered;
@@ -40,8 +40,8 @@ pub(crate) struct Forward {
     padded: usize,
     pub(super) panels: Panels,
     pub(super) blocks: Blocks,
-    /// Whether all tiles are transformed before the first is multiplied, and the kernel panel by panel, where it is used,
-    /// unless it has been prepared.
+    /// Whether all tiles are transformed before the first is multiplied, and the kernel panel by panel, where it is used.
+    /// Prepared, its weights are gathered only: there are fewer of them than of their values.
     pub(super) first: bool,
     needs: Needs,
 }
@@ -122,7 +122,10 @@ impl Forward {
 
     fn memory<T: Element>(&self) -> Needs {
         let lines = Line::holding::<T>;
-        let panels = self.panels.len().saturating_mul(self.panels.count()).saturating_mul(self.lowered.groups);
+        let panels = match self.first {
+            true => self.panels.gathered_len(&self.axes).saturating_mul(self.panels.counts()[0]),
+            false => self.panels.len().saturating_mul(self.panels.count()).saturating_mul(self.lowered.groups),
+        };
         let block = self.blocks.each;
         let samples = lines(self.samples_len(block));
         let within = if self.first { lines(self.panels.len()) } else { 0 };
@@ -225,12 +228,20 @@ impl<T: Element> Execute<T> for Forward {
         } else {
             kernel.copy_to(plain);
         }
-        let ([_, pieces], count, length) = (self.panels.counts(), self.panels.count(), self.panels.len());
-        let panels = &mut simd::elements_mut(panels)[..self.lowered.groups * count * length];
+        let (count, length) = match self.first {
+            true => (self.panels.counts()[0], self.panels.gathered_len(&self.axes)),
+            false => (self.panels.count(), self.panels.len()),
+        };
         let at = Strided::dense(&[self.lowered.groups, count, length], Default::default());
+        let panels = &mut simd::elements_mut(panels)[..at.elements()];
         workers.tiles(ViewMut { data: panels, at }, &[1, 1, length], |mut tile, scratch| {
-            let which = (tile.start()[0], tile.start()[1] / pieces, tile.start()[1] % pieces);
-            self.panels.make(&self.lowered, &self.axes, kernel, which, tile.row(&[0; 3], length), scratch);
+            let (group, panel) = (tile.start()[0], tile.start()[1]);
+            let (lowered, axes, out) = (&self.lowered, &self.axes, tile.row(&[0; 3], length));
+            if self.first {
+                self.panels.gather_panel(lowered, axes, kernel, (group, panel), out);
+            } else {
+                self.panels.make(lowered, axes, Weights::Plain(kernel), (group, panel, 0), out, scratch);
+            }
         });
     }
 
@@ -286,17 +297,15 @@ impl<T: Element> Execute<T> for Forward {
         workers.tiles(out, &tile[..2 + rank], |mut out, mut scratch| {
             let panel = out.start()[1] / self.panels.width;
             let [_, pieces] = self.panels.counts();
-            let own = simd::split::<T>(&mut scratch, if panels.is_none() { length } else { 0 });
+            let values = simd::split::<T>(&mut scratch, length);
+            let weights = match panels {
+                Some(panels) => Weights::Gathered(&panels[panel * self.panels.gathered_len(&self.axes)..]),
+                None => Weights::Plain(kernel),
+            };
             let each = self.products_len(self.blocks.each);
             let products = simd::split::<T>(&mut scratch, each * self.products_kept());
             for piece in 0..pieces {
-                let values = match panels {
-                    Some(panels) => &panels[(panel * pieces + piece) * length..][..length],
-                    None => {
-                        self.panels.make(&self.lowered, &self.axes, kernel, (0, panel, piece), own, scratch);
-                        &*own
-                    }
-                };
+                self.panels.make(&self.lowered, &self.axes, weights, (0, panel, piece), values, scratch);
                 for index in 0..self.blocks.count() {
                     let block = self.blocks.get(index);
                     let samples = &room[index * length_of..][..samples];

@@ -12,6 +12,25 @@ use crate::view::{View, advance};
 /// Registers of channels that are transformed at a time, so that what lies between the axes stays in the first cache.
 const CHUNK: usize = 16;
 
+/// Where the weights of a panel come from.
+#[derive(Clone, Copy)]
+pub(super) enum Weights<'a, T> {
+    /// The kernel as it is.
+    Plain(View<'a, T>),
+    /// Those of the panel, [gathered](Panels::gather_panel).
+    Gathered(&'a [T]),
+}
+
+/// What is transformed at a time: some registers of a panel's columns from `strip` on, for `count` inner channels from
+/// `channel` on.
+#[derive(Clone, Copy)]
+struct Part {
+    strip: usize,
+    registers: usize,
+    channel: usize,
+    count: usize,
+}
+
 /// How panels of `width` outer channels and `piece` inner ones lie: for every frequency, for every strip of them, for every
 /// inner channel, the strip's channels.
 #[derive(Clone, Debug)]
@@ -118,12 +137,66 @@ impl Panels {
         self.stages(axes).iter().map(|&n| Line::holding::<T>(n)).sum()
     }
 
+    /// Elements of a panel's weights, gathered for a whole group.
+    pub(super) fn gathered_len(&self, axes: &[Axis]) -> usize {
+        axes.iter().fold(self.width.next_multiple_of(self.strip).saturating_mul(self.inner), |n, axis| {
+            n.saturating_mul(axis.taps.len())
+        })
+    }
+
+    /// The parts that some inner channels of a panel are transformed in.
+    fn parts(&self, panel: usize, channels: Range<usize>) -> impl Iterator<Item = Part> + '_ {
+        let (columns, chunk) = (self.columns(panel), self.chunk());
+        (0..columns).step_by(self.strip).flat_map(move |strip| {
+            let (end, registers) = (channels.end, (columns - strip).min(self.strip) / self.lanes);
+            let part = move |channel| Part { strip, registers, channel, count: chunk.min(end - channel) };
+            channels.clone().step_by(chunk).map(part)
+        })
+    }
+
+    /// Where the weights of a part lie among those of its panel.
+    fn place(&self, part: &Part, taps: usize) -> Range<usize> {
+        let each = part.registers * self.lanes * taps;
+        let first = part.strip * self.inner * taps + part.channel * each;
+        first..first + part.count * each
+    }
+
+    /// Gathers the weights of a group's panel as they are transformed.
+    pub(super) fn gather_panel<T: Element>(
+        &self,
+        lowered: &Lowered,
+        axes: &[Axis],
+        kernel: View<'_, T>,
+        (group, panel): (usize, usize),
+        out: &mut [T],
+    ) {
+        let taps = axes.iter().map(|a| a.taps.len()).product();
+        for part in self.parts(panel, 0..self.inner) {
+            self.gather_part(lowered, axes, kernel, (group, panel), &part, &mut out[self.place(&part, taps)]);
+        }
+    }
+
+    fn gather_part<T: Element>(
+        &self,
+        lowered: &Lowered,
+        axes: &[Axis],
+        kernel: View<'_, T>,
+        (group, panel): (usize, usize),
+        part: &Part,
+        out: &mut [T],
+    ) {
+        for (n, out) in out.chunks_exact_mut(out.len() / part.registers).enumerate() {
+            let from = panel * self.width + part.strip + n * self.lanes;
+            self.gather(lowered, axes, kernel, (group, part.channel, from), out);
+        }
+    }
+
     /// Writes one piece of a group's panel.
     pub(super) fn make<T: Element>(
         &self,
         lowered: &Lowered,
         axes: &[Axis],
-        kernel: View<'_, T>,
+        weights: Weights<'_, T>,
         (group, panel, piece): (usize, usize, usize),
         out: &mut [T],
         mut scratch: &mut [Line],
@@ -132,22 +205,22 @@ impl Panels {
         let [raw, first, second] = self.stages(axes).map(|n| simd::split::<T>(&mut scratch, n));
         let rank = axes.len();
         let taps: usize = axes.iter().map(|a| a.taps.len()).product();
-        let (columns, channels) = (self.columns(panel), self.channels(piece));
-        for (strip, channel) in (0..columns)
-            .step_by(self.strip)
-            .flat_map(|strip| channels.clone().step_by(self.chunk()).map(move |channel| (strip, channel)))
-        {
-            let count = self.chunk().min(channels.end - channel);
-            let registers = (columns - strip).min(self.strip) / l;
-            for (n, raw) in raw.chunks_exact_mut(count * taps * l).take(registers).enumerate() {
-                let from = panel * self.width + strip + n * l;
-                self.gather(lowered, axes, kernel, (group, channel, from), raw);
-            }
+        let channels = self.channels(piece);
+        for part in self.parts(panel, channels.clone()) {
+            let (Part { strip, registers, channel, count }, place) = (part, self.place(&part, taps));
+            let raw = match weights {
+                Weights::Gathered(all) => &all[place],
+                Weights::Plain(kernel) => {
+                    let raw = &mut raw[..place.len()];
+                    self.gather_part(lowered, axes, kernel, (group, panel), &part, raw);
+                    &*raw
+                }
+            };
             let mut lead = 1;
             for (a, axis) in axes[..rank - 1].iter().enumerate() {
                 let (r, size) = (axis.taps.len(), axis.size());
                 let rest = axes[a + 1..].iter().map(|x| x.taps.len()).product::<usize>() * l;
-                let (source, out) = if a == 0 { (&*raw, &mut *first) } else { (&*first, &mut *second) };
+                let (source, out) = if a == 0 { (raw, &mut *first) } else { (&*first, &mut *second) };
                 let lines = [[1, 0, 0], [registers * count * lead, r * rest, size * rest], [rest / l, l, l]];
                 let map = Map::Kernel(r);
                 T::pass(self.isa, Pass { map, size, source, out, steps: [rest; 2], lines, finite: None });
@@ -156,7 +229,7 @@ impl Panels {
             let last = &axes[rank - 1];
             let (r, size) = (last.taps.len(), last.size());
             let source = match rank {
-                1 => &*raw,
+                1 => raw,
                 2 => &*first,
                 _ => &*second,
             };

@@ -10,7 +10,7 @@ use crate::bench::{Choice, guarded, plan};
 use crate::draw;
 use crate::failure::Failure;
 use crate::machine;
-use crate::oracle::{Effort, Expected, Scales};
+use crate::oracle::{Effort, Expected, Scales, own_error};
 use crate::sample::{Kind, Operands, Random, Sample, array_bytes, check_memory, for_element, magnitude, number, zeros};
 use crate::suite::{Item, Problems};
 use crate::table::{BAD, DIM, GOOD, paint};
@@ -222,8 +222,6 @@ fn seen<T: Sample>(
     let root = |squares: f64| (squares / expected.len().max(1) as f64).sqrt();
     let [_, _, shape] = problem.operands();
     let mut result = zeros::<T>(shape.iter().product())?;
-    // The definition in double precision has an error of its own.
-    let own = f64::EPSILON * (2.0 + 2.0 * (problem.terms() as f64).sqrt());
     let mut all = Vec::new();
     for choice in choices(problem, auto)? {
         note(&choice.to_string());
@@ -243,7 +241,7 @@ fn seen<T: Sample>(
             sum += error.powi(2);
             largest = largest.max(error);
             if error != 0.0 {
-                let room = (plan.error_bound() + own) * scale / error;
+                let room = (plan.error_bound() + own_error(problem)) * scale / error;
                 slack = if room.is_nan() { 0.0 } else { slack.min(room) };
             }
         }

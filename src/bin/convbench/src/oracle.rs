@@ -142,6 +142,11 @@ fn choose(shape: &[usize], terms: f64, effort: Effort) -> Vec<usize> {
     indices
 }
 
+/// The error of the definition itself in double precision, as a multiple of what a plan's bound is one of.
+pub(crate) fn own_error(problem: &Problem) -> f64 {
+    f64::EPSILON * (2.0 + 2.0 * (problem.terms() as f64).sqrt())
+}
+
 /// What [`Plan::error_bound`](faltung::Plan::error_bound) is a multiple of, a channel of the result.
 pub(crate) struct Scales {
     values: Vec<f64>,

@@ -11,7 +11,7 @@ use crate::bench::{Choice, guarded, plan};
 use crate::builtin;
 use crate::failure::Failure;
 use crate::machine;
-use crate::oracle::{Effort, Expected, Scales};
+use crate::oracle::{Effort, Expected, Scales, own_error};
 use crate::sample::{Kind, Operands, Run, Sample, array_bytes, check_memory, for_element, magnitude, number, zeros};
 use crate::suite::{Item, Problems};
 use crate::table::{BAD, DIM, GOOD, paint};
@@ -259,9 +259,7 @@ impl<T: Sample> Trial<'_, T> {
 
     fn compare(&self, plan: &Plan<T>, result: &[T]) -> Option<String> {
         let exact = self.kind != Kind::Normal && is_exact(plan.recipe().algorithm());
-        // The definition in double precision has an error of its own.
-        let own = f64::EPSILON * (2.0 + 2.0 * (self.problem.terms() as f64).sqrt());
-        let bound = if exact { 0.0 } else { plan.error_bound() + own };
+        let bound = if exact { 0.0 } else { plan.error_bound() + own_error(self.problem) };
         let mut worst: Option<(f64, String)> = None;
         for (index, got, want) in self.expected.against(result) {
             let allowed = bound * self.scales.at(index);
