@@ -312,37 +312,55 @@ unsafe fn whole_tile<V: Vector, const M: usize, const N: usize>(
             }
         }
         // A macro, since closures are not compiled for the instruction set for certain.
-        macro_rules! sum {
-            ($terms:expr) => {
-                for (&offset, &later) in $terms {
-                    if !V::MANY {
-                        prefetch_line(source.wrapping_add(later).cast());
-                    }
-                    let from = source.add(offset);
-                    let mut columns = [V::zero(); N];
-                    for n in 0..N {
-                        columns[n] = V::load(from.add(n * V::LANES));
-                    }
-                    for m in 0..M {
-                        let weight = V::splat(*weights.add(m));
-                        for n in 0..N {
-                            sums[m][n] = columns[n].mul_add(weight, sums[m][n]);
-                        }
-                    }
-                    weights = weights.add(call.rows);
+        macro_rules! term {
+            ($offset:expr, $later:expr, $weights:expr) => {{
+                if !V::MANY {
+                    prefetch_line(source.wrapping_add($later).cast());
                 }
-            };
+                let from = source.add($offset);
+                let mut columns = [V::zero(); N];
+                for n in 0..N {
+                    columns[n] = V::load(from.add(n * V::LANES));
+                }
+                for m in 0..M {
+                    let weight = V::splat(*$weights.add(m));
+                    for n in 0..N {
+                        sums[m][n] = columns[n].mul_add(weight, sums[m][n]);
+                    }
+                }
+            }};
         }
         if const { M >= 6 } {
             let each = wanted.lines.div_ceil(call.offsets.len().div_ceil(PAUSE).max(1));
             for (offsets, later) in call.offsets.chunks(PAUSE).zip(call.later.chunks(PAUSE)) {
                 wanted.asking.ask(each);
-                sum!(offsets.iter().zip(later));
+                if V::MANY {
+                    for (&offset, &later) in offsets.iter().zip(later) {
+                        term!(offset, later, weights);
+                        weights = weights.add(call.rows);
+                    }
+                    continue;
+                }
+                // Two at a time: what a loop costs is a tenth of so few multiply-adds. Of four, the compiler would keep sums
+                // in memory.
+                let ((pairs, left), (later, _)) = (offsets.as_chunks::<2>(), later.as_chunks::<2>());
+                for (&[first, second], &[later, latest]) in pairs.iter().zip(later) {
+                    term!(first, later, weights);
+                    term!(second, latest, weights.add(call.rows));
+                    weights = weights.add(2 * call.rows);
+                }
+                if let &[offset] = left {
+                    term!(offset, offset, weights);
+                    weights = weights.add(call.rows);
+                }
             }
         } else {
             // Two loops are too much for the compiler here: it would keep the sums in memory.
             wanted.asking.ask(wanted.lines);
-            sum!(call.offsets.iter().zip(call.later));
+            for (&offset, &later) in call.offsets.iter().zip(call.later) {
+                term!(offset, later, weights);
+                weights = weights.add(call.rows);
+            }
         }
         if call.joined.is_some() {
             return leave::<V, M, N>(&sums, wanted.results);
