@@ -91,15 +91,8 @@ impl PhaseBlock {
         }
     }
 
-    /// With the offsets in a source that is dense, or whose channels are so far `apart`, if it [lies](lies) well.
-    pub(super) fn of_source<T: Element>(
-        mut self,
-        phase: &Phase,
-        source: &[usize],
-        inner: usize,
-        apart: Option<usize>,
-    ) -> Self {
-        let apart = apart.unwrap_or(source.iter().product());
+    /// With the offsets in a source whose channels are dense and so far `apart`, if it [lies](lies) well.
+    pub(super) fn of_source<T: Element>(mut self, phase: &Phase, source: &[usize], inner: usize, apart: usize) -> Self {
         let bytes = apart.saturating_mul(size_of::<T>());
         if self.block.leaves_gaps() && lies(phase, &self.block.tile, source, bytes, inner) {
             let taps = self.offsets.len() / inner;

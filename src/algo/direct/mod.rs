@@ -166,13 +166,13 @@ impl Direct {
             let extents = &sources(problem);
             let (apart, dense) = (aligned::<T>(extents), extents.iter().product::<usize>());
             let deep = lowered.inner >= DEEP && lowered.outer >= SHARED && made.taps() == lowered.inner;
-            if !deep || apart == dense {
-                made = made.of_source::<T>(phase, extents, lowered.inner, None);
-            } else if channels < lowered.outer && lowered.phases.len() == 1 {
-                made = made.of_source::<T>(phase, extents, lowered.inner, Some(apart));
+            // Once for all items that share the planes, or by each for itself.
+            let copies = deep && apart != dense;
+            let shared = copies && channels < lowered.outer && lowered.phases.len() == 1;
+            made = made.of_source::<T>(phase, extents, lowered.inner, if shared { apart } else { dense });
+            if shared {
                 planes = made.lying.is_some().then_some(apart);
-            } else {
-                made = made.of_source::<T>(phase, extents, lowered.inner, None);
+            } else if copies {
                 let all = made.block.tile.iter().product();
                 let cut = tile::Lying::new::<T>(&lowered, made.taps(), all, (true, large), width::<T>(isa, rows));
                 made = made.copied::<T>([cut.columns.min(all), cut.channels]);
