@@ -42,6 +42,8 @@ pub(super) struct Windows {
     pub(super) tile: Vec<usize>,
     pub(super) block: Block,
     pub(super) runs: Vec<Run>,
+    /// Rows of the source that four rows of results meet of the longest run, before it has been cut.
+    met: usize,
     /// The columns of taps in a block, for one channel after the other.
     pub(super) columns: Vec<Column>,
     /// The columns of a line that is seen as rows of a register each, where that is worth it.
@@ -84,6 +86,25 @@ pub(super) fn runs(phase: &Phase) -> Vec<Run> {
         }
     }
     runs
+}
+
+/// Runs of no more taps than a leaf [keeps](Column::TAPS), as alike as can be; longer ones than two of them are left.
+fn cut(runs: &[Run], phase: &Phase) -> Vec<Run> {
+    let step = phase.len().checked_sub(2).map_or(1, |a| phase[a].step as isize);
+    let mut all = Vec::new();
+    for run in runs {
+        let count = run.taps.len();
+        let parts = if count > 2 * Column::TAPS { 1 } else { count.div_ceil(Column::TAPS).max(1) };
+        let (mut first, high) = (0, count.div_ceil(parts));
+        for i in 0..parts {
+            // Those that are one tap longer come first.
+            let taps = if i < parts - (parts - count % parts) % parts { high } else { high - 1 };
+            let offset = run.offset + first as isize * step;
+            all.push(Run { offset, taps: run.taps[first..first + taps].to_vec() });
+            first += taps;
+        }
+    }
+    all
 }
 
 /// Every column of one channel, as its first tap on each axis and its run.
@@ -181,6 +202,8 @@ impl Windows {
             axis.count = axis.count.saturating_sub(1) * step + 1;
         }
         let (block, runs) = (Block::new(&unit, &extent, inner)?, runs(phase));
+        let (one_run, met) = (runs.len() == 1, runs.iter().map(|run| run.taps.len()).max().unwrap_or(1) + 3);
+        let runs = cut(&runs, phase);
         let mut columns = Vec::new();
         each_column(phase, &runs, |taps, run| {
             columns.push(Column::of(block.place(&unit, taps.iter().map(|t| t.offset)), run.taps.len()));
@@ -191,9 +214,8 @@ impl Windows {
             columns.push(Column { place: columns[i - one].place + block.channel as isize, ..columns[i - one] });
         }
         let folded = if inner == 1 { folded(phase, lanes) } else { Vec::new() };
-        let one_run = runs.len() == 1;
         let down = one_run && extents.is_some_and(|extents| goes_down::<T>(phase, &tile, &columns, extents));
-        Ok(Self { unit, step, tile, block, runs, columns, folded, inner, terms, packed, down })
+        Ok(Self { unit, step, tile, block, runs, met, columns, folded, inner, terms, packed, down })
     }
 }
 
@@ -201,14 +223,13 @@ impl Windows {
     /// Whether rows so far apart can be read where they are: the leaf steps over them itself, and the first cache holds
     /// those that a block of results meets.
     fn reads_rows<T: Element>(&self, phase: &Phase, pitch: usize) -> bool {
-        let met = self.runs.iter().map(|run| run.taps.len()).max().unwrap_or(1) + 3;
         let bytes = pitch * T::DTYPE.size() * phase.len().checked_sub(2).map_or(1, |a| phase[a].step);
         // Places in a way that they begin at.
         let apart = (WAY >> bytes.trailing_zeros().min(WAY.trailing_zeros())).min(WAY / READ);
         // A few that are lost come back from the second cache sooner than a block is gathered, if a register is a line.
         let line = T::lanes(Isa::detect()) * T::DTYPE.size() == Line::BYTES;
         let ways = Caches::detect().first / WAY + if line { 2 } else { 0 };
-        self.columns.len() <= FEW && phase[phase.len() - 1].step == self.step && met.div_ceil(apart) <= ways
+        self.columns.len() <= FEW && phase[phase.len() - 1].step == self.step && self.met.div_ceil(apart) <= ways
     }
 
     /// Whether many results of rows of so many samples meet what lies outside them: in a block they meet nothing but

@@ -21,6 +21,10 @@ unsafe impl bytemuck::Zeroable for Column {}
 unsafe impl bytemuck::Pod for Column {}
 
 impl Column {
+    /// Taps that leaves keep in registers, at the most: each is loaded once then for all rows of a block. Columns of up to
+    /// twice as many are better cut in two; in higher ones, the rows that are loaded again for every part are as much work.
+    pub(crate) const TAPS: usize = 7;
+
     /// So many taps, the first of which meets the sample at `place` first.
     pub(crate) fn of(place: usize, height: usize) -> Self {
         Self { place: place as isize, at: [0, 0], height }

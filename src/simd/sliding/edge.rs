@@ -1,6 +1,6 @@
 //! Columns of taps that meet what is not there.
 
-use super::{ask, meet};
+use super::block::{ask, meet};
 use crate::simd::vector::Vector;
 
 /// What a column of taps meets of a plane where some of it lies outside.

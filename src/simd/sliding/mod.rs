@@ -14,6 +14,7 @@
 //! Rows and columns that do not fill a block are computed by one that is shifted back over results that are there
 //! already; each result's sum has the same order in every block, so they are written again with the same bits.
 
+mod block;
 mod call;
 mod edge;
 mod narrow;
@@ -22,12 +23,12 @@ pub use call::{Column, Sliding};
 
 use num_complex::Complex;
 
-use edge::Edge;
+use block::{block, blocks};
 use narrow::Narrow;
 
 use super::Isa;
 use super::ahead::{Ahead, Asking};
-use super::memory::{Line, prefetch_line};
+use super::memory::Line;
 use super::tiles::Plane;
 use super::vector::Vector;
 use super::vector::portable::Lanes;
@@ -83,7 +84,9 @@ unsafe fn slide<V: Vector>(call: Sliding<'_, V::Lane>) {
         let last = [at[0] + ((height - 1) * call.steps[0]) as isize, at[1]];
         (low, high) = ([0, 1].map(|i| low[i].min(at[i])), [0, 1].map(|i| high[i].max(last[i])));
     }
-    let channels = Channels { call, low, high };
+    let heights = call.columns.iter().map(|column| column.height);
+    let heights = [heights.clone().min().unwrap_or(0), heights.max().unwrap_or(0)];
+    let channels = Channels { call, heights, low, high };
     // SAFETY: the caller's promise.
     unsafe {
         if V::NATIVE
@@ -106,6 +109,8 @@ unsafe fn slide<V: Vector>(call: Sliding<'_, V::Lane>) {
 /// The channels of a call.
 struct Channels<'a, T> {
     call: Sliding<'a, T>,
+    /// Of the lowest of the columns and of the highest.
+    heights: [usize; 2],
     /// The first and the last sample that the first result meets, on each axis.
     low: [isize; 2],
     high: [isize; 2],
@@ -118,7 +123,7 @@ impl<T: Copy> Channels<'_, T> {
     /// The call has been [checked](Sliding::check), and has such a channel.
     #[inline(always)]
     unsafe fn get<V: Vector<Lane = T>>(&self, channel: usize) -> Channel<'_, T> {
-        let Self { call, low, high } = self;
+        let Self { call, heights, low, high } = self;
         let ([_, width], taps) = (call.out.shape(), call.weights.len() / call.out.count);
         // Of narrower rows, too many lines would be written past the caches in part, and then again.
         let bytes = width * size_of::<T>();
@@ -133,6 +138,7 @@ impl<T: Copy> Channels<'_, T> {
                 row: call.pitch as isize,
                 inside: call.inside.map(|inside| inside.map(|n| n as isize)),
                 columns: call.columns,
+                heights: *heights,
                 first: call.first.map(|at| at as isize),
                 low: *low,
                 high: *high,
@@ -194,6 +200,8 @@ struct Channel<'a, T> {
     inside: Option<[isize; 2]>,
     first: [isize; 2],
     columns: &'a [Column],
+    /// Of the lowest of them and of the highest.
+    heights: [usize; 2],
     /// The first and the last sample that the first result meets, on each axis.
     low: [isize; 2],
     high: [isize; 2],
@@ -277,12 +285,21 @@ unsafe fn strip<V: Vector, const STEP: usize>(
             if n < 2 {
                 break;
             }
+            let whole = if n == most { whole_blocks::<V, STEP>(call, [y, x], most) } else { 0 };
+            if whole > 0 {
+                let (asking, stream) = ((&mut *asking, each), call.lead.is_some());
+                match n {
+                    4 if V::MANY && V::REAL && const { STEP == 1 } => {
+                        blocks::<V, 4, 4, STEP>(call, [y, x], whole, stream, asking);
+                    }
+                    _ => blocks::<V, 4, 2, STEP>(call, [y, x], whole, stream, asking),
+                }
+                x += whole * n * l;
+                continue;
+            }
             // What does not fill a block is computed by one that is shifted back.
             let at = x.min(width - n * l);
             let stream = call.lead.is_some() && at == x;
-            if !V::MANY && call.columns.len() >= MANY {
-                next_rows(call, y, at, STEP);
-            }
             if each > 0 {
                 asking.ask(each);
             }
@@ -297,21 +314,23 @@ unsafe fn strip<V: Vector, const STEP: usize>(
     x
 }
 
-/// Columns of taps from which on a block takes longer than to ask for what those below it read and write.
-const MANY: usize = 9;
-
-/// Asks for what four rows below those from (`y`, `x`) on read of the last of the columns' planes, of every `step`th sample,
-/// and write.
+/// How many blocks of four rows and so many registers from (`y`, `x`) on neither reach beyond the plane nor meet what lies
+/// outside.
 #[inline(always)]
-fn next_rows<T: Copy>(call: &Channel<'_, T>, y: usize, x: usize, step: usize) {
-    let (Some(last), Some(_)) = (call.columns.last(), call.inside) else { return };
-    let low = y as isize + 4;
-    let plane = last.place - last.at[0] * call.row - last.at[1];
-    let (down, across) = (call.first[0] + low * call.step + call.high[0], call.first[1] + (x * step) as isize);
-    for m in 0..4 {
-        prefetch_line(call.source.wrapping_offset(plane + (down + m * call.step) * call.row + across).cast());
-        prefetch_line(call.out.data().wrapping_offset((low + m) * call.out.pitch + x as isize).cast());
+fn whole_blocks<V: Vector, const STEP: usize>(
+    call: &Channel<'_, V::Lane>,
+    [y, x]: [usize; 2],
+    registers: usize,
+) -> usize {
+    let wide = registers * V::LANES;
+    let all = (call.out.width - x) / wide;
+    let Some([rows, samples]) = call.inside else { return all };
+    let (down, across) = (call.first[0] + y as isize * call.step, call.first[1] + (x * STEP) as isize);
+    if call.low[0] + down < 0 || call.high[0] + down + 3 * call.step >= rows || call.low[1] + across < 0 {
+        return 0;
     }
+    let left = (samples - call.high[1] - across).max(0).unsigned_abs();
+    all.min(left / (wide * STEP))
 }
 
 /// One row.
@@ -336,202 +355,6 @@ unsafe fn line<V: Vector, const STEP: usize>(call: &Channel<'_, V::Lane>, y: usi
                 block::<V, 1, 1, STEP>(call, [y, x.min(width.saturating_sub(l))], l.min(width), false);
                 x += l;
             }
-        }
-    }
-}
-
-/// The block of `M` rows and `N` registers from (`y`, `x`) on, of which `count` columns are results, written past the
-/// caches if they `stream`.
-///
-/// # Safety
-/// As [`slide`]; the rows lie within the plane and so do the `count` columns, which are `N` registers, or fewer if `N` is
-/// 1. To be streamed, they are `N` registers and begin where a line does in every row.
-#[inline(always)]
-unsafe fn block<V: Vector, const M: usize, const N: usize, const STEP: usize>(
-    call: &Channel<'_, V::Lane>,
-    [y, x]: [usize; 2],
-    count: usize,
-    stream: bool,
-) {
-    let (pitch, wide) = (call.pitch, (N * V::LANES * STEP) as isize);
-    let [down, across] = [call.first[0] + y as isize * call.step, call.first[1] + (x * STEP) as isize];
-    // Whether all that rows from (`y`, `x`) on meet, from the sample `low` to `high`, lies inside.
-    let within = |low: [isize; 2], high: [isize; 2], [rows, samples]: [isize; 2]| {
-        low[0] + down >= 0
-            && low[1] + across >= 0
-            && high[0] + down + (M as isize - 1) * call.step < rows
-            && high[1] + across + wide <= samples
-    };
-    let all = call.inside.is_none_or(|inside| within(call.low, call.high, inside));
-    // SAFETY: `check` has seen that of every column, all that is inside lies within the source, or all that it meets from
-    // the plane's first row to its last and a register's width at least; and that there are as many weights as taps.
-    unsafe {
-        let mut weights = call.weights;
-        let mut sums = [[V::zero(); N]; M];
-        let source = call.source.wrapping_offset(down * call.row + across);
-        for &Column { place, at, height } in call.columns {
-            let from = source.wrapping_offset(place);
-            if let (false, Some(inside)) = (all, call.inside) {
-                let last = at[0] + (height as isize - 1) * call.step;
-                if !within(at, [last, at[1]], inside) {
-                    let at = [at[0] + down, at[1] + across];
-                    let edge = Edge { from, row: call.row, step: call.step, at, inside };
-                    edge.column::<V, M, N, STEP>(weights, height, &mut sums);
-                    weights = weights.add(height);
-                    continue;
-                }
-            }
-            match height {
-                // One row is no more than a loop over the taps.
-                _ if const { M == 1 } => tall::<V, M, N, STEP>(from, pitch, weights, height, &mut sums),
-                1 => short::<V, M, N, STEP, 1>(from, pitch, weights, &mut sums),
-                2 => short::<V, M, N, STEP, 2>(from, pitch, weights, &mut sums),
-                3 => short::<V, M, N, STEP, 3>(from, pitch, weights, &mut sums),
-                // Below its number of rows, a block never meets them all at once.
-                4 if const { M > 5 } => short::<V, M, N, STEP, 4>(from, pitch, weights, &mut sums),
-                5 if const { M > 6 } => short::<V, M, N, STEP, 5>(from, pitch, weights, &mut sums),
-                _ => tall::<V, M, N, STEP>(from, pitch, weights, height, &mut sums),
-            }
-            weights = weights.add(height);
-        }
-        if const { STEP == 2 } {
-            for m in 0..M {
-                for n in 0..N {
-                    sums[m][n] = sums[m][n].in_order();
-                }
-            }
-        }
-        for m in 0..M {
-            let to = call.out.row(y + m).add(x);
-            if stream && (N * size_of::<V>()).is_multiple_of(Line::BYTES) {
-                for n in 0..N {
-                    sums[m][n].stream(to.add(n * V::LANES));
-                }
-            } else if count == N * V::LANES {
-                for n in 0..N {
-                    sums[m][n].store(to.add(n * V::LANES));
-                }
-            } else {
-                sums[m][0].store_first(to, count);
-            }
-        }
-    }
-}
-
-/// A column of `H` taps.
-///
-/// # Safety
-/// `H + M - 1` rows of `STEP` times `N` registers are there to read, and `H` weights.
-#[inline(always)]
-unsafe fn short<V: Vector, const M: usize, const N: usize, const STEP: usize, const H: usize>(
-    mut from: *const V::Lane,
-    pitch: usize,
-    weights: *const V::Lane,
-    sums: &mut [[V; N]; M],
-) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let mut taps = [V::splat(*weights); H];
-        for k in 1..H {
-            taps[k] = V::splat(*weights.add(k));
-        }
-        for r in 0..H + M - 1 {
-            let samples = row::<V, N, STEP>(from, pitch);
-            for m in 0..M {
-                if m <= r && r - m < H {
-                    for n in 0..N {
-                        sums[m][n] = samples[n].mul_add(taps[r - m], sums[m][n]);
-                    }
-                }
-            }
-            from = from.wrapping_add(pitch);
-        }
-    }
-}
-
-/// A column of `M - 1` taps or more: at first a row of the source meets the upper rows of the block only, then all, at
-/// last the lower ones.
-///
-/// # Safety
-/// `height + M - 1` rows of `STEP` times `N` registers are there to read, and `height` weights.
-#[inline(always)]
-unsafe fn tall<V: Vector, const M: usize, const N: usize, const STEP: usize>(
-    mut from: *const V::Lane,
-    pitch: usize,
-    weights: *const V::Lane,
-    height: usize,
-    sums: &mut [[V; N]; M],
-) {
-    // SAFETY: the caller's promise; row `r` of the source meets row `m` of the block by weight `r - m`.
-    unsafe {
-        for r in 0..M - 1 {
-            let samples = row::<V, N, STEP>(from, pitch);
-            for m in 0..M {
-                if m <= r {
-                    meet(&samples, *weights.add(r - m), &mut sums[m]);
-                }
-            }
-            from = from.wrapping_add(pitch);
-        }
-        for r in M - 1..height {
-            let samples = row::<V, N, STEP>(from, pitch);
-            for m in 0..M {
-                meet(&samples, *weights.add(r - m), &mut sums[m]);
-            }
-            from = from.wrapping_add(pitch);
-        }
-        for r in 0..M - 1 {
-            let samples = row::<V, N, STEP>(from, pitch);
-            for m in 0..M {
-                if m > r {
-                    meet(&samples, *weights.add(height + r - m), &mut sums[m]);
-                }
-            }
-            from = from.wrapping_add(pitch);
-        }
-    }
-}
-
-/// # Safety
-/// `STEP` times `N` registers are there to read.
-#[inline(always)]
-unsafe fn row<V: Vector, const N: usize, const STEP: usize>(from: *const V::Lane, pitch: usize) -> [V; N] {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let mut samples = [V::zero(); N];
-        for n in 0..N {
-            let from = from.add(n * STEP * V::LANES);
-            samples[n] = V::load(from);
-            if const { STEP == 2 } {
-                ask::<V>(from, pitch as isize);
-                samples[n] = samples[n].every_second_mixed(V::load(from.add(V::LANES)));
-            }
-        }
-        samples
-    }
-}
-
-/// Rows of results further down, whose samples are asked for: of every second sample more is read than the machine's own
-/// foresight keeps up with.
-const AHEAD: isize = 8;
-
-/// Asks for two registers' samples [ahead](AHEAD), rows of results being so far apart in the source.
-#[inline(always)]
-fn ask<V: Vector>(from: *const V::Lane, pitch: isize) {
-    let next = from.wrapping_offset(AHEAD * pitch);
-    prefetch_line(next.cast());
-    prefetch_line(next.wrapping_add(V::LANES).cast());
-}
-
-/// # Safety
-/// The machine has `V`'s instruction set.
-#[inline(always)]
-unsafe fn meet<V: Vector, const N: usize>(samples: &[V; N], weight: V::Lane, sums: &mut [V; N]) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let weight = V::splat(weight);
-        for n in 0..N {
-            sums[n] = samples[n].mul_add(weight, sums[n]);
         }
     }
 }

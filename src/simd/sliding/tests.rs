@@ -132,6 +132,18 @@ fn every_height_agrees_with_the_sum_written_out() {
 }
 
 #[test]
+fn long_rows_agree_with_the_sum_written_out() {
+    for height in (1..=9).chain([15]) {
+        for (rows, width) in [(4, 300), (9, 700)] {
+            agrees::<f32>(rows, width, &[height, height], false);
+            agrees::<f32>(rows, width, &[height + 1, height, height + 1], true);
+        }
+        agrees::<f64>(5, 400, &[height, height + 1], false);
+        agrees::<Complex<f32>>(5, 150, &[height, height], false);
+    }
+}
+
+#[test]
 fn an_infinite_sample_meets_no_tap_that_is_not_there() {
     let mut source = vec![1.0f32; 12 * 40];
     source[..40].fill(f32::INFINITY);

@@ -4,9 +4,10 @@ use core::arch::x86_64::*;
 
 use num_complex::Complex;
 
-use super::Vector;
+use super::{Inner, Vector};
 
 x86_vectors!(
+    "avx2,fma",
     F32,
     C32,
     f32,
@@ -33,6 +34,7 @@ x86_vectors!(
     u8
 );
 x86_vectors!(
+    "avx2,fma",
     F64,
     C64,
     f64,

@@ -4,9 +4,10 @@ use core::arch::x86_64::*;
 
 use num_complex::Complex;
 
-use super::Vector;
+use super::{Inner, Vector};
 
 x86_vectors!(
+    "avx512f",
     F32,
     C32,
     f32,
@@ -38,6 +39,7 @@ x86_vectors!(
     __mmask16
 );
 x86_vectors!(
+    "avx512f",
     F64,
     C64,
     f64,

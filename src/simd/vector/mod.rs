@@ -2,6 +2,15 @@
 
 use super::Line;
 
+/// A loop that is run [apart](Vector::apart).
+pub(super) trait Inner {
+    /// To be `inline(always)`, as all that it calls.
+    ///
+    /// # Safety
+    /// What the loop was made with holds.
+    unsafe fn run(self);
+}
+
 /// A register of lanes of one element type.
 ///
 /// Every method is `inline(always)`, so that it is compiled for the instruction set of the entry point that it ends up
@@ -27,6 +36,9 @@ pub(super) trait Vector: Copy {
     /// Whether the machine itself masks lanes and [streams](Self::stream) registers.
     const NATIVE: bool = false;
 
+    /// Runs a loop as a function of its own, compiled for the instruction set: among all others of a leaf, the compiler would
+    /// not find registers for its addresses.
+    unsafe fn apart(inner: impl Inner);
     unsafe fn zero() -> Self;
     unsafe fn load(from: *const Self::Lane) -> Self;
     unsafe fn store(self, to: *mut Self::Lane);
@@ -147,7 +159,7 @@ macro_rules! sum_by_lane {
 
 /// Registers of one x86 instruction set: real lanes, and complex ones whose parts alternate.
 macro_rules! x86_vectors {
-    ($real:ident, $complex:ident, $t:ty, $register:ty, $lanes:expr, $many:expr, $zero:ident, $load:ident, $store:ident, $stream:ident, $splat:ident,
+    ($features:literal, $real:ident, $complex:ident, $t:ty, $register:ty, $lanes:expr, $many:expr, $zero:ident, $load:ident, $store:ident, $stream:ident, $splat:ident,
      $fma:ident, $mul:ident, $add:ident, $fmaddsub:ident, $swap:expr, $even:expr, $odd:expr, $second:expr $(=> $order:expr)?,
      $second_pair:expr $(=> $order_pair:expr)? $(, $mask_load:ident, $mask_store:ident, $mask:ty)?) => {
         #[derive(Clone, Copy)]
@@ -160,6 +172,17 @@ macro_rules! x86_vectors {
             const MANY: bool = $many;
             const NATIVE: bool = true;
 
+            #[inline(always)]
+            unsafe fn apart(inner: impl Inner) {
+                #[inline(never)]
+                #[target_feature(enable = $features)]
+                unsafe fn with(inner: impl Inner) {
+                    // SAFETY: the caller's promise.
+                    unsafe { inner.run() }
+                }
+                // SAFETY: the caller's promise.
+                unsafe { with(inner) }
+            }
             #[inline(always)]
             unsafe fn zero() -> Self {
                 // SAFETY: the instruction set is the caller's promise.
@@ -248,6 +271,17 @@ macro_rules! x86_vectors {
             const REAL: bool = false;
             const NATIVE: bool = true;
 
+            #[inline(always)]
+            unsafe fn apart(inner: impl Inner) {
+                #[inline(never)]
+                #[target_feature(enable = $features)]
+                unsafe fn with(inner: impl Inner) {
+                    // SAFETY: the caller's promise.
+                    unsafe { inner.run() }
+                }
+                // SAFETY: the caller's promise.
+                unsafe { with(inner) }
+            }
             #[inline(always)]
             unsafe fn zero() -> Self {
                 // SAFETY: the instruction set is the caller's promise.

@@ -2,7 +2,7 @@
 
 use num_complex::Complex;
 
-use super::Vector;
+use super::{Inner, Vector};
 
 /// Sixteen bytes.
 #[derive(Clone, Copy)]
@@ -16,6 +16,11 @@ macro_rules! portable_vector {
             const LANES: usize = $lanes;
             const REAL: bool = $real;
 
+            #[inline(never)]
+            unsafe fn apart(inner: impl Inner) {
+                // SAFETY: the caller's promise.
+                unsafe { inner.run() }
+            }
             #[inline(always)]
             unsafe fn zero() -> Self {
                 Self([<$t>::default(); $lanes])
