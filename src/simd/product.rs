@@ -18,13 +18,11 @@
 //! the matrix product they are multiples of the width of a packed panel. A column costs one load for every `M`
 //! multiply-adds and a weight one broadcast for every `N`.
 
-use std::mem::MaybeUninit;
-
 use super::Isa;
 use super::ahead::{Ahead, Asking};
-use super::memory::prefetch_line;
+use super::memory::{Line, prefetch_line};
 use super::tiles::{Plane, Planes};
-use super::vector::Vector;
+use super::vector::{Inner, Vector};
 
 /// Offsets into a source, their largest known: what bounds are checked by, once a call.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +31,8 @@ pub(crate) struct Offsets {
     values: Vec<usize>,
     count: usize,
     largest: usize,
+    /// From each to the next, if that is always the same.
+    step: Option<usize>,
 }
 
 /// Terms that a column's samples are asked for before they are summed, by leaves of few registers.
@@ -41,8 +41,10 @@ const AHEAD: usize = 12;
 impl Offsets {
     pub(crate) fn new(mut values: Vec<usize>) -> Self {
         let (count, largest) = (values.len(), values.iter().copied().max().unwrap_or(0));
+        let step = values.get(1).and_then(|second| second.checked_sub(values[0]));
+        let step = step.filter(|step| values.windows(2).all(|pair| pair[0] + step == pair[1]));
         values.resize(count + AHEAD, largest);
-        Self { values, count, largest }
+        Self { values, count, largest, step }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -137,8 +139,8 @@ pub(super) unsafe fn product<V: Vector>(call: Product<'_, V::Lane>) {
                     present,
                     weights: call.weights.as_ptr(),
                     source: call.source.as_ptr().add(line * call.pitch + from),
-                    offsets: &call.offsets.values[call.first..][..call.terms],
-                    later: &call.offsets.values[call.first + AHEAD..][..call.terms],
+                    offsets: &call.offsets.values[call.first..][..call.terms + AHEAD],
+                    step: call.offsets.step,
                     length: to - from,
                     out: call.out.plane(line).from(from),
                     joined: joined.then_some((&call.out, call.pitch)),
@@ -164,9 +166,10 @@ struct ProductLine<'a, T> {
     present: usize,
     weights: *const T,
     source: *const T,
+    /// Of its terms and [`AHEAD`] more.
     offsets: &'a [usize],
-    /// Those of the terms [`AHEAD`] of them.
-    later: &'a [usize],
+    /// From each to the next, if that is always the same.
+    step: Option<usize>,
     /// Columns that are computed.
     length: usize,
     out: Plane<'a, T>,
@@ -187,16 +190,6 @@ struct Place {
     x: usize,
 }
 
-/// What a tile asks for, and where it leaves the results of a run.
-struct Wanted<'a, T> {
-    asking: &'a mut Asking,
-    lines: usize,
-    results: *mut T,
-}
-
-/// Registers of a tile's results, at the most.
-const TILE: usize = 24;
-
 /// Terms between two requests: many at once would wait for one another.
 const PAUSE: usize = 32;
 
@@ -206,41 +199,34 @@ const PAUSE: usize = 32;
 /// As [`product`].
 #[inline(always)]
 unsafe fn product_line<V: Vector>(call: &ProductLine<'_, V::Lane>, asking: &mut Asking, each: usize) {
-    let total = call.length.div_ceil(V::LANES);
-    let mut done = 0;
     let mut at = Place { at: 0, line: 0, x: 0 };
-    let mut tile_of_run = [const { MaybeUninit::<V>::uninit() }; TILE];
-    let rows = least_rows(call.rows, call.present, total);
-    while done < total {
-        let left = total - done;
-        let wanted = Wanted { asking: &mut *asking, lines: each, results: tile_of_run.as_mut_ptr().cast() };
+    let rows = least_rows(call.rows, call.present, call.length.div_ceil(V::LANES));
+    while at.at < call.length {
+        let left = (call.length - at.at).div_ceil(V::LANES);
+        let (at, wanted) = (&mut at, (&mut *asking, each));
         // SAFETY: each tile begins within the columns that have been checked.
-        let registers = unsafe {
+        unsafe {
             match rows {
                 // Four registers are two and two: a single one waits for its weights.
-                8 if V::MANY && left >= 3 && left != 4 => tile::<V, 8, 3>(call, at, wanted),
-                8 if V::MANY && left >= 2 => tile::<V, 8, 2>(call, at, wanted),
-                8 if V::MANY => tile::<V, 8, 1>(call, at, wanted),
-                6 if V::NATIVE && !V::MANY && left >= 2 => tile::<V, 6, 2>(call, at, wanted),
-                6 if V::NATIVE && !V::MANY => tile::<V, 6, 1>(call, at, wanted),
-                4 if V::MANY && left >= 6 => tile::<V, 4, 6>(call, at, wanted),
-                4 if V::MANY && left >= 3 => tile::<V, 4, 3>(call, at, wanted),
-                4 if left >= 2 => tile::<V, 4, 2>(call, at, wanted),
-                4 => tile::<V, 4, 1>(call, at, wanted),
-                2 if V::MANY && left >= 8 => tile::<V, 2, 8>(call, at, wanted),
-                2 if left >= 4 => tile::<V, 2, 4>(call, at, wanted),
-                2 => tile::<V, 2, 1>(call, at, wanted),
-                _ if left >= 8 => tile::<V, 1, 8>(call, at, wanted),
-                _ if left >= 4 => tile::<V, 1, 4>(call, at, wanted),
-                _ => tile::<V, 1, 1>(call, at, wanted),
+                8 if V::MANY && left >= 3 && left != 4 => {
+                    tiles::<V, 8, 3>(call, at, wanted, left / 3 - usize::from(left % 3 == 1))
+                }
+                8 if V::MANY && left >= 2 => tiles::<V, 8, 2>(call, at, wanted, left / 2),
+                8 if V::MANY => tiles::<V, 8, 1>(call, at, wanted, 1),
+                6 if V::NATIVE && !V::MANY && left >= 2 => tiles::<V, 6, 2>(call, at, wanted, left / 2),
+                6 if V::NATIVE && !V::MANY => tiles::<V, 6, 1>(call, at, wanted, 1),
+                4 if V::MANY && left >= 6 => tiles::<V, 4, 6>(call, at, wanted, left / 6),
+                4 if V::MANY && left >= 3 => tiles::<V, 4, 3>(call, at, wanted, left / 3),
+                4 if left >= 2 => tiles::<V, 4, 2>(call, at, wanted, left / 2),
+                4 => tiles::<V, 4, 1>(call, at, wanted, 1),
+                2 if V::MANY && left >= 8 => tiles::<V, 2, 8>(call, at, wanted, left / 8),
+                2 if left >= 4 => tiles::<V, 2, 4>(call, at, wanted, left / 4),
+                2 => tiles::<V, 2, 1>(call, at, wanted, 1),
+                _ if left >= 8 => tiles::<V, 1, 8>(call, at, wanted, left / 8),
+                _ if left >= 4 => tiles::<V, 1, 4>(call, at, wanted, left / 4),
+                _ => tiles::<V, 1, 1>(call, at, wanted, 1),
             }
-        };
-        if let Some((lines, pitch)) = call.joined {
-            // SAFETY: the tile has been written, and its columns are those of lines that there are, or between.
-            at = unsafe { write_run::<V>(call, (lines, pitch), at, tile_of_run.as_ptr().cast(), registers) };
         }
-        done += registers;
-        at.at = done * V::LANES;
     }
 }
 
@@ -254,128 +240,150 @@ fn least_rows(rows: usize, present: usize, registers: usize) -> usize {
     }
 }
 
-/// One tile of `M` rows and `N` registers; returns `N`.
+/// Tiles of `M` rows and `N` registers side by side, `most` and no more than are whole, or one that is not. With each, so
+/// many lines are asked for.
 ///
 /// # Safety
-/// As [`product`]; there are columns for each of the registers.
+/// As [`product`]; there are columns for each of the registers of the first.
 #[inline(always)]
-unsafe fn tile<V: Vector, const M: usize, const N: usize>(
+unsafe fn tiles<V: Vector, const M: usize, const N: usize>(
     call: &ProductLine<'_, V::Lane>,
-    at: Place,
-    wanted: Wanted<'_, V::Lane>,
-) -> usize {
+    at: &mut Place,
+    wanted: (&mut Asking, usize),
+    most: usize,
+) {
+    let whole = if call.present == M { (call.length - at.at) / (N * V::LANES) } else { 0 };
     // SAFETY: the caller's promise.
     unsafe {
-        if call.present == M && at.at + N * V::LANES <= call.length {
-            whole_tile::<V, M, N>(call, at, wanted);
-        } else {
-            edge_tile::<V, M, N>(call, at, wanted);
+        match whole.min(most) {
+            0 => edge_tile::<V, M, N>(call, at, wanted),
+            count => V::apart(WholeTiles::<V, M, N> { call, at, count, wanted }),
         }
     }
-    N
 }
 
-/// A tile of which all rows and columns are there.
-///
-/// # Safety
-/// As [`tile`].
-#[inline(always)]
-unsafe fn whole_tile<V: Vector, const M: usize, const N: usize>(
-    call: &ProductLine<'_, V::Lane>,
-    place: Place,
-    wanted: Wanted<'_, V::Lane>,
-) {
-    // SAFETY: `check` has seen that the largest offset and all columns lie within the source and that there are M
-    // weights for each offset.
-    unsafe {
-        let at = place.at;
-        let source = call.source.add(at);
-        let mut weights = call.weights;
-        let mut sums = [[V::zero(); N]; M];
-        if call.add {
-            for m in 0..M {
-                for n in 0..N {
-                    sums[m][n] = V::load(call.out.row(m).add(at + n * V::LANES));
-                }
+/// Tiles of which all rows and columns are there.
+struct WholeTiles<'a, 'b, V: Vector, const M: usize, const N: usize> {
+    call: &'a ProductLine<'b, V::Lane>,
+    at: &'a mut Place,
+    count: usize,
+    wanted: (&'a mut Asking, usize),
+}
+
+impl<V: Vector, const M: usize, const N: usize> Inner for WholeTiles<'_, '_, V, M, N> {
+    #[inline(always)]
+    unsafe fn run(self) {
+        let Self { call, at, count, wanted: (asking, lines) } = self;
+        let &ProductLine { rows, add, fetch, stream, step, offsets, .. } = call;
+        // Of smaller tiles there may be more weights than rows.
+        let rows = if const { M >= 6 } { M } else { rows };
+        let terms = offsets.len() - AHEAD;
+        let each = lines.div_ceil(terms.div_ceil(PAUSE).max(1));
+        let mut source = call.source.wrapping_add(at.at);
+        // SAFETY: `check` has seen that the largest offset and all columns lie within the source and that there are M
+        // weights for each offset.
+        unsafe {
+            // Copies, since what is written could be the call for all that the compiler knows.
+            let mut out = [call.out.row(0).wrapping_add(at.at); M];
+            for m in 1..M {
+                out[m] = call.out.row(m).wrapping_add(at.at);
             }
-        }
-        if call.fetch {
-            for m in 0..M {
-                let out = match call.joined {
-                    Some((lines, _)) => lines.plane(place.line).row(m).wrapping_add(place.x),
-                    None => call.out.row(m).wrapping_add(at),
-                };
-                for n in 1..=N {
-                    // By its last lane: the line that a register begins in is one of the register before.
-                    prefetch_line(out.wrapping_add(n * V::LANES - 1).cast());
-                }
-            }
-        }
-        // A macro, since closures are not compiled for the instruction set for certain.
-        macro_rules! term {
-            ($offset:expr, $later:expr, $weights:expr) => {{
-                if !V::MANY {
-                    prefetch_line(source.wrapping_add($later).cast());
-                }
-                let from = source.add($offset);
-                let mut columns = [V::zero(); N];
-                for n in 0..N {
-                    columns[n] = V::load(from.add(n * V::LANES));
-                }
-                for m in 0..M {
-                    let weight = V::splat(*$weights.add(m));
-                    for n in 0..N {
-                        sums[m][n] = columns[n].mul_add(weight, sums[m][n]);
+            for _ in 0..count {
+                let mut weights = call.weights;
+                let mut sums = [[V::zero(); N]; M];
+                if add {
+                    for m in 0..M {
+                        for n in 0..N {
+                            sums[m][n] = V::load(out[m].add(n * V::LANES));
+                        }
                     }
                 }
-            }};
-        }
-        if const { M >= 6 } {
-            let each = wanted.lines.div_ceil(call.offsets.len().div_ceil(PAUSE).max(1));
-            for (offsets, later) in call.offsets.chunks(PAUSE).zip(call.later.chunks(PAUSE)) {
-                wanted.asking.ask(each);
-                if V::MANY {
-                    for (&offset, &later) in offsets.iter().zip(later) {
-                        term!(offset, later, weights);
-                        weights = weights.add(call.rows);
+                if fetch {
+                    for m in 0..M {
+                        let out = match call.joined {
+                            Some((lines, _)) => lines.plane(at.line).row(m).wrapping_add(at.x),
+                            None => out[m],
+                        };
+                        for n in 1..=N {
+                            // By its last lane: the line that a register begins in is one of the register before.
+                            if n == N || (n * size_of::<V>()).is_multiple_of(Line::BYTES) {
+                                prefetch_line(out.wrapping_add(n * V::LANES - 1).cast());
+                            }
+                        }
                     }
-                    continue;
                 }
-                // Two at a time: what a loop costs is a tenth of so few multiply-adds. Of four, the compiler would keep sums
-                // in memory.
-                let ((pairs, left), (later, _)) = (offsets.as_chunks::<2>(), later.as_chunks::<2>());
-                for (&[first, second], &[later, latest]) in pairs.iter().zip(later) {
-                    term!(first, later, weights);
-                    term!(second, latest, weights.add(call.rows));
-                    weights = weights.add(2 * call.rows);
+                // A macro, since closures are not compiled for the instruction set for certain.
+                macro_rules! term {
+                    ($later:expr, $from:expr, $weights:expr) => {{
+                        if !V::MANY {
+                            prefetch_line($later.cast());
+                        }
+                        let from = $from;
+                        let mut columns = [V::zero(); N];
+                        for n in 0..N {
+                            columns[n] = V::load(from.add(n * V::LANES));
+                        }
+                        for m in 0..M {
+                            let weight = V::splat(*$weights.add(m));
+                            for n in 0..N {
+                                sums[m][n] = columns[n].mul_add(weight, sums[m][n]);
+                            }
+                        }
+                    }};
                 }
-                if let &[offset] = left {
-                    term!(offset, offset, weights);
-                    weights = weights.add(call.rows);
+                let (mut next, mut left) = (offsets.as_ptr(), terms);
+                let mut from = source.wrapping_add(offsets[0]);
+                while left > 0 {
+                    let some = left.min(PAUSE);
+                    asking.ask(each);
+                    // Several at a time: what a loop costs is a tenth of so few multiply-adds.
+                    match step {
+                        Some(step) if const { M >= 6 && !V::MANY } => {
+                            for _ in 0..some / 4 {
+                                for i in 0..4 {
+                                    let later = from.wrapping_add((i + AHEAD) * step);
+                                    term!(later, from.add(i * step), weights.add(i * M));
+                                }
+                                (from, weights) = (from.wrapping_add(4 * step), weights.add(4 * M));
+                            }
+                            for _ in 0..some % 4 {
+                                term!(from.wrapping_add(AHEAD * step), from, weights);
+                                (from, weights) = (from.wrapping_add(step), weights.add(M));
+                            }
+                        }
+                        _ => {
+                            let several = if V::MANY { 1 } else { 2 };
+                            for _ in 0..some / several {
+                                for i in 0..several {
+                                    let later = source.wrapping_add(*next.add(i + AHEAD));
+                                    term!(later, source.add(*next.add(i)), weights.add(i * rows));
+                                }
+                                (next, weights) = (next.add(several), weights.add(several * rows));
+                            }
+                            for _ in 0..some % several {
+                                term!(source.wrapping_add(*next.add(AHEAD)), source.add(*next), weights);
+                                (next, weights) = (next.add(1), weights.add(rows));
+                            }
+                        }
+                    }
+                    left -= some;
                 }
-            }
-        } else {
-            // Two loops are too much for the compiler here: it would keep the sums in memory.
-            wanted.asking.ask(wanted.lines);
-            for (&offset, &later) in call.offsets.iter().zip(call.later) {
-                term!(offset, later, weights);
-                weights = weights.add(call.rows);
-            }
-        }
-        if call.joined.is_some() {
-            return leave::<V, M, N>(&sums, wanted.results);
-        }
-        if V::LINE && call.stream {
-            for m in 0..M {
-                for n in 0..N {
-                    sums[m][n].stream(call.out.row(m).add(at + n * V::LANES));
+                if let Some(run) = call.joined {
+                    let sums = sums;
+                    write_run::<V>(call, run, at, sums.as_ptr().cast(), N);
+                } else {
+                    for m in 0..M {
+                        for n in 0..N {
+                            match V::LINE && stream {
+                                true => sums[m][n].stream(out[m].add(n * V::LANES)),
+                                false => sums[m][n].store(out[m].add(n * V::LANES)),
+                            }
+                        }
+                        out[m] = out[m].wrapping_add(N * V::LANES);
+                    }
                 }
-            }
-            return;
-        }
-        for m in 0..M {
-            for n in 0..N {
-                sums[m][n].store(call.out.row(m).add(at + n * V::LANES));
+                at.at += N * V::LANES;
+                source = source.wrapping_add(N * V::LANES);
             }
         }
     }
@@ -388,8 +396,8 @@ unsafe fn whole_tile<V: Vector, const M: usize, const N: usize>(
 #[inline(always)]
 unsafe fn edge_tile<V: Vector, const M: usize, const N: usize>(
     call: &ProductLine<'_, V::Lane>,
-    place: Place,
-    wanted: Wanted<'_, V::Lane>,
+    place: &mut Place,
+    (asking, lines): (&mut Asking, usize),
 ) {
     let at = place.at;
     let (last, rows) = ((call.length - at - (N - 1) * V::LANES).min(V::LANES), call.present.min(M));
@@ -398,7 +406,7 @@ unsafe fn edge_tile<V: Vector, const M: usize, const N: usize>(
         let source = call.source.add(at);
         let mut weights = call.weights;
         let mut sums = [[V::zero(); N]; M];
-        wanted.asking.ask(wanted.lines);
+        asking.ask(lines);
         for m in 0..rows {
             if call.add {
                 let out = call.out.row(m).add(at);
@@ -408,7 +416,7 @@ unsafe fn edge_tile<V: Vector, const M: usize, const N: usize>(
                 sums[m][N - 1] = V::load_first(out.add((N - 1) * V::LANES), last);
             }
         }
-        for &offset in call.offsets {
+        for &offset in &call.offsets[..call.offsets.len() - AHEAD] {
             let from = source.add(offset);
             let mut columns = [V::zero(); N];
             for n in 0..N - 1 {
@@ -423,8 +431,13 @@ unsafe fn edge_tile<V: Vector, const M: usize, const N: usize>(
             }
             weights = weights.add(call.rows);
         }
-        if call.joined.is_some() {
-            return leave::<V, M, N>(&sums, wanted.results);
+        place.at += N * V::LANES;
+        if let Some(run) = call.joined {
+            let sums = sums;
+            place.at = at;
+            write_run::<V>(call, run, place, sums.as_ptr().cast(), N);
+            place.at = at + N * V::LANES;
+            return;
         }
         for m in 0..rows {
             let out = call.out.row(m).add(at);
@@ -436,36 +449,22 @@ unsafe fn edge_tile<V: Vector, const M: usize, const N: usize>(
     }
 }
 
-/// Leaves the results of a tile of a run.
+/// Writes a tile of a run over several lines, `registers` of each row, to where its columns belong; the place goes on to the
+/// line and the column that follow.
 ///
 /// # Safety
-/// There is room for them; the machine has `V`'s instruction set.
-#[inline(always)]
-unsafe fn leave<V: Vector, const M: usize, const N: usize>(sums: &[[V; N]; M], results: *mut V::Lane) {
-    for m in 0..M {
-        for n in 0..N {
-            // SAFETY: the caller's promise.
-            unsafe { sums[m][n].store(results.add((m * N + n) * V::LANES)) };
-        }
-    }
-}
-
-/// Writes a tile of a run over several lines, `registers` of each row, to where its columns belong; returns where the next
-/// begins.
-///
-/// # Safety
-/// As [`product`]; the tile has been [left](leave) in `results`.
+/// As [`product`]; the `results` hold the tile.
 #[inline(always)]
 unsafe fn write_run<V: Vector>(
     call: &ProductLine<'_, V::Lane>,
     (lines, pitch): (&Planes<'_, V::Lane>, usize),
-    at: Place,
+    place: &mut Place,
     results: *const V::Lane,
     registers: usize,
-) -> Place {
-    let (Place { mut line, mut x, .. }, width) = (at, call.out.width);
+) {
+    let (Place { at, mut line, mut x }, width) = (*place, call.out.width);
     for n in 0..registers {
-        let end = V::LANES.min((call.length - at.at).saturating_sub(n * V::LANES));
+        let end = V::LANES.min((call.length - at).saturating_sub(n * V::LANES));
         let mut from = 0;
         // A register may hold the end of one line and the beginning of the next.
         while from < end {
@@ -489,7 +488,7 @@ unsafe fn write_run<V: Vector>(
             }
         }
     }
-    Place { line, x, ..at }
+    (place.line, place.x) = (line, x);
 }
 
 #[cfg(test)]
