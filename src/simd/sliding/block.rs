@@ -75,18 +75,21 @@ pub(super) unsafe fn block<V: Vector, const M: usize, const N: usize, const STEP
             }
             weights = weights.add(height);
         }
-        put::<V, M, N, STEP>(call, [y, x], count, stream, sums);
+        let mut rows = [call.out.row(y).add(x); M];
+        for m in 1..M {
+            rows[m] = call.out.row(y + m).add(x);
+        }
+        put::<V, M, N, STEP>(rows, count, stream, sums);
     }
 }
 
-/// Writes a block's sums.
+/// Writes a block's sums to where its rows begin.
 ///
 /// # Safety
 /// As [`block`].
 #[inline(always)]
 unsafe fn put<V: Vector, const M: usize, const N: usize, const STEP: usize>(
-    call: &Channel<'_, V::Lane>,
-    [y, x]: [usize; 2],
+    rows: [*mut V::Lane; M],
     count: usize,
     stream: bool,
     mut sums: [[V; N]; M],
@@ -101,7 +104,7 @@ unsafe fn put<V: Vector, const M: usize, const N: usize, const STEP: usize>(
             }
         }
         for m in 0..M {
-            let to = call.out.row(y + m).add(x);
+            let to = rows[m];
             if stream && (N * size_of::<V>()).is_multiple_of(Line::BYTES) {
                 for n in 0..N {
                     sums[m][n].stream(to.add(n * V::LANES));
@@ -184,7 +187,15 @@ impl<V: Vector, const M: usize, const N: usize, const STEP: usize, const LOW: us
         let Self { call, at: [y, x], count, stream, asking: (asking, each) } = self;
         let (down, wide) = (call.first[0] + y as isize * call.step, N * V::LANES);
         let source = call.source.wrapping_offset(down * call.row + call.first[1] + (x * STEP) as isize);
-        let (columns, many, pitch) = (call.columns, !V::MANY && call.columns.len() >= MANY, call.pitch);
+        // Copies, since what is written could be the call for all that the compiler knows.
+        // SAFETY: the caller's promise.
+        let mut rows = [unsafe { call.out.row(y).add(x) }; M];
+        for m in 1..M {
+            // SAFETY: as above.
+            rows[m] = unsafe { call.out.row(y + m).add(x) };
+        }
+        let (first_weight, columns, many, pitch) =
+            (call.weights, call.columns, !V::MANY && call.columns.len() >= MANY, call.pitch);
         for group in (0..count).step_by(GROUP) {
             let (end, mut i, mut second) = ((group + GROUP).min(count), group, group + 1);
             while i < end {
@@ -197,7 +208,7 @@ impl<V: Vector, const M: usize, const N: usize, const STEP: usize, const LOW: us
                         next_rows(call, y, x + i * wide, STEP);
                     }
                     let source = source.wrapping_add(i * wide * STEP);
-                    let (mut sums, mut weights) = ([[V::zero(); N]; M], call.weights);
+                    let (mut sums, mut weights) = ([[V::zero(); N]; M], first_weight);
                     for column in columns {
                         let from = source.wrapping_offset(column.place);
                         if HIGH == 0 {
@@ -211,7 +222,7 @@ impl<V: Vector, const M: usize, const N: usize, const STEP: usize, const LOW: us
                             weights = weights.add(LOW);
                         }
                     }
-                    put::<V, M, N, STEP>(call, [y, x + i * wide], wide, stream, sums);
+                    put::<V, M, N, STEP>(rows.map(|row| row.wrapping_add(i * wide)), wide, stream, sums);
                 }
                 i += 2;
                 if i >= end {
