@@ -17,6 +17,10 @@ const WAY: usize = 4096;
 /// Bytes of a row that a block of results reads.
 const READ: usize = 320;
 
+/// Taps from which on a plane is worth being gathered, and the multiply-adds at its edges for each result of a row.
+const MANY: usize = 16;
+const GATHER: usize = 7;
+
 /// Columns of taps beyond which a block's gathering does not count.
 pub(super) const FEW: usize = 1024;
 
@@ -244,6 +248,16 @@ impl Windows {
         of * inside < part * last.count
     }
 
+    /// Whether the blocks at the edges of a plane, whose registers are cut, take longer than to gather the plane: a few of the
+    /// taps' multiply-adds for each of its samples. Where a register is a line, the machine cuts it at no cost.
+    fn edges_cost_more<T: Element>(&self, phase: &Phase) -> bool {
+        let (lanes, taps) = (T::lanes(Isa::detect()), self.terms / self.inner);
+        let line = lanes * T::DTYPE.size() == Line::BYTES;
+        // Results of a row in the two blocks at its ends.
+        let edges = 4 * lanes;
+        phase.len() == 2 && self.step == 1 && !line && taps >= MANY && edges * taps >= GATHER * phase[1].count
+    }
+
     /// Whether rows of so many samples, a pitch apart, are worth being read where they are: around them are `zeros`, or
     /// `wide` results of a row do not meet what else is there.
     pub(super) fn lies<T: Element>(&self, phase: &Phase, row: [usize; 2], zeros: bool, wide: usize) -> bool {
@@ -256,6 +270,7 @@ impl Windows {
                     let registers = if self.step == 1 { 2 } else { 1 };
                     phase[phase.len() - 1].count > registers * T::lanes(Isa::detect())
                         && !self.edges_prevail(phase, extent)
+                        && !self.edges_cost_more::<T>(phase)
                 }
                 false => wide >= WIDE,
             }

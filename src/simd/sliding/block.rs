@@ -144,14 +144,18 @@ pub(super) unsafe fn blocks<V: Vector, const M: usize, const N: usize, const STE
             [_, 1] if const { V::REAL } => alike!(1, 1),
             [2, 2] if const { V::REAL } => alike!(2, 2),
             [3, 3] if const { V::REAL } => alike!(3, 3),
-            [4, 4] if const { V::REAL } => alike!(4, 4),
-            [5, 5] if const { V::REAL } => alike!(5, 5),
-            [6, 6] if const { V::REAL } => alike!(6, 6),
-            [7, 7] if const { V::REAL } => alike!(7, 7),
-            [4, 5] if const { V::REAL } => alike!(4, 5),
-            [5, 6] if const { V::REAL } => alike!(5, 6),
-            [6, 7] if const { V::REAL } => alike!(6, 7),
-            [low, _] if V::REAL && low > Column::TAPS => alike!(8, 0),
+            // Of steps of two, columns are half as high as the kernel.
+            [1, 2] if const { V::REAL && STEP == 2 } => alike!(1, 2),
+            [2, 3] if const { V::REAL && STEP == 2 } => alike!(2, 3),
+            [3, 4] if const { V::REAL && STEP == 2 } => alike!(3, 4),
+            [4, 4] if const { V::REAL && STEP == 1 } => alike!(4, 4),
+            [5, 5] if const { V::REAL && STEP == 1 } => alike!(5, 5),
+            [6, 6] if const { V::REAL && STEP == 1 } => alike!(6, 6),
+            [7, 7] if const { V::REAL && STEP == 1 } => alike!(7, 7),
+            [4, 5] if const { V::REAL && STEP == 1 } => alike!(4, 5),
+            [5, 6] if const { V::REAL && STEP == 1 } => alike!(5, 6),
+            [6, 7] if const { V::REAL && STEP == 1 } => alike!(6, 7),
+            [low, _] if V::REAL && STEP == 1 && low > Column::TAPS => alike!(8, 0),
             _ => {
                 for i in 0..count {
                     if asking.1 > 0 {
