@@ -1,6 +1,7 @@
 //! Arrays that begin where a cache line does.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::{Array, Array1, Dimension, IntoDimension, s};
 
@@ -15,6 +16,9 @@ use crate::simd::Line;
 /// threads that write to one line wait for each other. Arrays that are used again and again are worth it: where the rows
 /// are whole lines too, some layers run a third faster.
 ///
+/// Large arrays begin at different places of their pages, one after the other: rows of a picture are often whole pages, and
+/// those of the result, as far into their pages, would displace the picture's in the cache.
+///
 /// ```
 /// use faltung::ndarray::Array4;
 /// let x: Array4<f32> = faltung::aligned_zeros((16, 32, 56, 56))?;
@@ -28,7 +32,7 @@ use crate::simd::Line;
 pub fn aligned_zeros<T: Element, D: Dimension>(shape: impl IntoDimension<Dim = D>) -> Result<Array<T, D>> {
     let shape = shape.into_dimension();
     let count = shape.slice().iter().try_fold(1usize, |all, &n| all.checked_mul(n));
-    let room = count.and_then(|count| count.checked_add(spare::<T>()));
+    let room = count.and_then(|count| count.checked_add(spare::<T>(count)));
     let (count, room) = count.zip(room).ok_or_else(|| Error::overflow("the elements of an array"))?;
     let mut data = Vec::new();
     let doing = || format!("allocating {count} elements of {}", T::DTYPE);
@@ -39,9 +43,25 @@ pub fn aligned_zeros<T: Element, D: Dimension>(shape: impl IntoDimension<Dim = D
     run.into_shape_with_order(shape).map_err(|e| Error::other("shaping an array", e))
 }
 
-/// Elements that may have to be left before the first that begins a line.
-fn spare<T>() -> usize {
-    Line::BYTES / size_of::<T>() - 1
+/// Bytes of a page: of addresses a multiple of it from one another, the first cache holds few at a time, and what is read
+/// from one waits for what is written to another.
+const PAGE: usize = 4096;
+
+/// Pages from which on an array begins at another place of its page than the one before: the rows of a picture and of its
+/// results would be whole pages apart else.
+const MANY: usize = 16;
+
+/// The places in turn.
+const PLACES: [usize; 4] = [0, PAGE / 2, PAGE / 4, 3 * PAGE / 4];
+
+/// Whether so many elements are [many](MANY) pages.
+fn is_large<T>(length: usize) -> bool {
+    length >= MANY * PAGE / size_of::<T>()
+}
+
+/// Elements that may have to be left before the first of so many.
+fn spare<T>(length: usize) -> usize {
+    if is_large::<T>(length) { PAGE / size_of::<T>() } else { Line::BYTES / size_of::<T>() - 1 }
 }
 
 /// Elements of which the first begins a cache line.
@@ -56,11 +76,19 @@ pub(crate) struct Aligned<T> {
 impl<T: Element> Aligned<T> {
     /// So many zeros.
     pub(crate) fn zeros(length: usize) -> Self {
-        Self::within(vec![T::default(); length + spare::<T>()], length)
+        Self::within(vec![T::default(); length + spare::<T>(length)], length)
     }
 
     fn within(data: Vec<T>, length: usize) -> Self {
-        let first = data.as_ptr().align_offset(Line::BYTES).min(spare::<T>());
+        static TURN: AtomicUsize = AtomicUsize::new(0);
+        let (start, page) = (data.as_ptr(), PAGE / size_of::<T>());
+        let first = match is_large::<T>(length) {
+            true => {
+                let place = PLACES[TURN.fetch_add(1, Ordering::Relaxed) % PLACES.len()] / size_of::<T>();
+                start.align_offset(PAGE).checked_add(place).map_or(0, |first| first % page)
+            }
+            false => start.align_offset(Line::BYTES).min(spare::<T>(length)),
+        };
         Self { data, first, length }
     }
 
@@ -128,6 +156,15 @@ mod tests {
             let copy = Aligned::from(&run[..]);
             assert!(copy[..] == run[..] && begins_line(&copy));
         }
+    }
+
+    #[test]
+    fn large_runs_begin_at_different_places_of_their_pages() {
+        let place = |run: &Aligned<f32>| run.as_ptr() as usize % PAGE;
+        let runs = [(); 4].map(|()| Aligned::<f32>::zeros(1 << 20));
+        // Other tests take turns meanwhile.
+        assert!(runs.iter().all(|run| PLACES.contains(&place(run))));
+        assert!((0..100).any(|_| place(&Aligned::zeros(1 << 14)) != place(&runs[0])));
     }
 
     #[test]
