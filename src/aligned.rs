@@ -7,7 +7,7 @@ use ndarray::{Array, Array1, Dimension, IntoDimension, s};
 
 use crate::element::Element;
 use crate::error::{Error, Result};
-use crate::simd::Line;
+use crate::simd::{Line, prefer_large_pages};
 
 /// An array of zeros whose first element begins a cache line.
 ///
@@ -17,7 +17,8 @@ use crate::simd::Line;
 /// are whole lines too, some layers run a third faster.
 ///
 /// Large arrays begin at different places of their pages, one after the other: rows of a picture are often whole pages, and
-/// those of the result, as far into their pages, would displace the picture's in the cache.
+/// those of the result, as far into their pages, would displace the picture's in the cache. From 4 MiB on they are laid in large
+/// pages where the system has them and leaves the choice (`madvise`), as NumPy's are.
 ///
 /// ```
 /// use faltung::ndarray::Array4;
@@ -37,6 +38,7 @@ pub fn aligned_zeros<T: Element, D: Dimension>(shape: impl IntoDimension<Dim = D
     let mut data = Vec::new();
     let doing = || format!("allocating {count} elements of {}", T::DTYPE);
     data.try_reserve_exact(room).map_err(|e| Error::other(doing(), e))?;
+    prefer_large_pages(data.spare_capacity_mut());
     data.resize(room, T::default());
     let Aligned { data, first, length } = Aligned::within(data, count);
     let run = Array1::from_vec(data).slice_move(s![first..first + length]);
@@ -76,7 +78,9 @@ pub(crate) struct Aligned<T> {
 impl<T: Element> Aligned<T> {
     /// So many zeros.
     pub(crate) fn zeros(length: usize) -> Self {
-        Self::within(vec![T::default(); length + spare::<T>(length)], length)
+        let data = vec![T::default(); length + spare::<T>(length)];
+        prefer_large_pages(&data);
+        Self::within(data, length)
     }
 
     fn within(data: Vec<T>, length: usize) -> Self {

@@ -435,7 +435,7 @@ impl<T: Element> Plan<T> {
         let mut scratch = Workspace::new();
         let which = built.which(kernel, &mut scratch);
         let engine = built.engine(which);
-        let mut packed = vec![Line::ZERO; engine.needs.packed];
+        let mut packed = simd::zeros(engine.needs.packed);
         let needs = Needs { worker: engine.needs.worker, ..Needs::default() };
         let mut borrowed = Borrowed::new(needs, engine.workers(self.threads), &mut scratch);
         let (_, _, mut workers) = borrowed.parts();

@@ -1,6 +1,6 @@
 //! The memory that runs borrow.
 
-use crate::simd::Line;
+use crate::simd::{self, Line};
 
 /// Memory that runs borrow and give back: an arena of cache lines, without a type.
 ///
@@ -42,7 +42,7 @@ impl Workspace {
     /// assert!(faltung::Workspace::with_bytes(100).bytes() >= 100);
     /// ```
     pub fn with_bytes(bytes: usize) -> Self {
-        Self { lines: vec![Line::ZERO; bytes.div_ceil(Line::BYTES)], copies: Vec::new() }
+        Self { lines: simd::zeros(bytes.div_ceil(Line::BYTES)), copies: Vec::new() }
     }
 
     /// Bytes that it holds.
@@ -71,7 +71,7 @@ impl Workspace {
         if self.lines.len() < count {
             // What was there is of no use to anyone: free it before the larger block is taken.
             self.lines = Vec::new();
-            self.lines = vec![Line::ZERO; count];
+            self.lines = simd::zeros(count);
         }
         &mut self.lines[..count]
     }
@@ -82,7 +82,7 @@ impl Workspace {
         let mut copies = std::mem::take(&mut self.copies);
         if copies.len() < count {
             drop(copies);
-            copies = vec![Line::ZERO; count];
+            copies = simd::zeros(count);
         }
         copies
     }

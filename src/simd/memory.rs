@@ -66,6 +66,34 @@ pub(super) fn fence() {
     }
 }
 
+/// So many lines of zeros, in [large pages](prefer_large_pages).
+pub(crate) fn zeros(count: usize) -> Vec<Line> {
+    let mut lines = Vec::with_capacity(count);
+    prefer_large_pages(lines.spare_capacity_mut());
+    lines.resize(count, Line::ZERO);
+    lines
+}
+
+/// Asks the system to lay a block that has not been touched yet in large pages, if it is one of 4 MiB or more: as NumPy does for
+/// its arrays. Where rows lie pages apart, every block of results would look up a dozen addresses anew. A system that has
+/// none leaves the block as it is.
+pub(crate) fn prefer_large_pages<T>(block: &[T]) {
+    #[cfg(target_os = "linux")]
+    {
+        // A multiple of the page of every machine.
+        const PAGE: usize = 1 << 16;
+        let (start, bytes) = (block.as_ptr().cast::<u8>(), size_of_val(block));
+        let before = start.align_offset(PAGE);
+        if bytes >= 4 << 20 && before < PAGE {
+            let (start, whole) = (start.wrapping_add(before), (bytes - before) / PAGE * PAGE);
+            // SAFETY: the range lies within the block, and the advice changes what it is laid in, not what it holds.
+            unsafe { libc::madvise(start.cast_mut().cast(), whole, libc::MADV_HUGEPAGE) };
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = block;
+}
+
 /// The elements of `T` in some lines: all of them, the last line's tail included.
 pub(crate) fn elements<T: bytemuck::Pod>(lines: &[Line]) -> &[T] {
     bytemuck::cast_slice(lines)

@@ -60,7 +60,7 @@ pub(crate) use caches::Caches;
 pub(crate) use dots::Dots;
 pub(crate) use interleave::{Interleave, LaneSums};
 pub use leaves::Kernels;
-pub(crate) use memory::{Line, elements, elements_mut, prefetch, split};
+pub(crate) use memory::{Line, elements, elements_mut, prefer_large_pages, prefetch, split, zeros};
 pub(crate) use outer::Outer;
 #[cfg(feature = "nn")]
 pub use pairs::Pairs;

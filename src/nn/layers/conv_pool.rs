@@ -17,7 +17,7 @@ use crate::nn::work::{Blocks, GRAIN, rows, share, try_share, wide};
 use crate::nn::{Context, Float};
 use crate::plan::{Algorithm, Plan, Threads, Workspace};
 use crate::problem::{Pass, Problem};
-use crate::simd::Line;
+use crate::simd::{self, Line};
 
 /// Bytes of a part's sums that the cache is trusted with.
 const PART_BYTES: usize = 384 << 10;
@@ -101,7 +101,7 @@ impl<T: Float> Pooling<T> {
             room.sums = vec![T::ZERO; sums];
         }
         if room.lines.len() < lines {
-            room.lines = vec![Line::ZERO; lines];
+            room.lines = simd::zeros(lines);
         }
         let done = work(&mut room.sums[..sums], &mut room.lines[..lines], &mut room.workspace);
         idle().push(room);
