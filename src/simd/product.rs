@@ -281,7 +281,7 @@ impl<V: Vector, const M: usize, const N: usize> Inner for WholeTiles<'_, '_, V, 
         let each = lines.div_ceil(terms.div_ceil(PAUSE).max(1));
         let mut source = call.source.wrapping_add(at.at);
         // SAFETY: `check` has seen that the largest offset and all columns lie within the source and that there are M
-        // weights for each offset.
+        // weights for each offset; behind the terms' offsets there are AHEAD more.
         unsafe {
             // Copies, since what is written could be the call for all that the compiler knows.
             let mut out = [call.out.row(0).wrapping_add(at.at); M];
@@ -431,22 +431,20 @@ unsafe fn edge_tile<V: Vector, const M: usize, const N: usize>(
             }
             weights = weights.add(call.rows);
         }
-        place.at += N * V::LANES;
         if let Some(run) = call.joined {
             let sums = sums;
-            place.at = at;
             write_run::<V>(call, run, place, sums.as_ptr().cast(), N);
-            place.at = at + N * V::LANES;
-            return;
-        }
-        for m in 0..rows {
-            let out = call.out.row(m).add(at);
-            for n in 0..N - 1 {
-                sums[m][n].store(out.add(n * V::LANES));
+        } else {
+            for m in 0..rows {
+                let out = call.out.row(m).add(at);
+                for n in 0..N - 1 {
+                    sums[m][n].store(out.add(n * V::LANES));
+                }
+                sums[m][N - 1].store_first(out.add((N - 1) * V::LANES), last);
             }
-            sums[m][N - 1].store_first(out.add((N - 1) * V::LANES), last);
         }
     }
+    place.at += N * V::LANES;
 }
 
 /// Writes a tile of a run over several lines, `registers` of each row, to where its columns belong; the place goes on to the

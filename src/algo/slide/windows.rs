@@ -92,6 +92,11 @@ pub(super) fn runs(phase: &Phase) -> Vec<Run> {
     runs
 }
 
+/// Whether a register is a cache line.
+fn is_line<T: Element>() -> bool {
+    T::lanes(Isa::detect()) * T::DTYPE.size() == Line::BYTES
+}
+
 /// Runs of no more taps than a leaf [keeps](Column::TAPS), as alike as can be; longer ones than two of them are left.
 fn cut(runs: &[Run], phase: &Phase) -> Vec<Run> {
     let step = phase.len().checked_sub(2).map_or(1, |a| phase[a].step as isize);
@@ -99,10 +104,9 @@ fn cut(runs: &[Run], phase: &Phase) -> Vec<Run> {
     for run in runs {
         let count = run.taps.len();
         let parts = if count > 2 * Column::TAPS { 1 } else { count.div_ceil(Column::TAPS).max(1) };
-        let (mut first, high) = (0, count.div_ceil(parts));
-        for i in 0..parts {
-            // Those that are one tap longer come first.
-            let taps = if i < parts - (parts - count % parts) % parts { high } else { high - 1 };
+        let mut first = 0;
+        for left in (1..=parts).rev() {
+            let taps = (count - first).div_ceil(left);
             let offset = run.offset + first as isize * step;
             all.push(Run { offset, taps: run.taps[first..first + taps].to_vec() });
             first += taps;
@@ -231,8 +235,7 @@ impl Windows {
         // Places in a way that they begin at.
         let apart = (WAY >> bytes.trailing_zeros().min(WAY.trailing_zeros())).min(WAY / READ);
         // A few that are lost come back from the second cache sooner than a block is gathered, if a register is a line.
-        let line = T::lanes(Isa::detect()) * T::DTYPE.size() == Line::BYTES;
-        let ways = Caches::detect().first / WAY + if line { 2 } else { 0 };
+        let ways = Caches::detect().first / WAY + if is_line::<T>() { 2 } else { 0 };
         self.columns.len() <= FEW && phase[phase.len() - 1].step == self.step && self.met.div_ceil(apart) <= ways
     }
 
@@ -252,10 +255,10 @@ impl Windows {
     /// taps' multiply-adds for each of its samples. Where a register is a line, the machine cuts it at no cost.
     fn edges_cost_more<T: Element>(&self, phase: &Phase) -> bool {
         let (lanes, taps) = (T::lanes(Isa::detect()), self.terms / self.inner);
-        let line = lanes * T::DTYPE.size() == Line::BYTES;
         // Results of a row in the two blocks at its ends.
         let edges = 4 * lanes;
-        phase.len() == 2 && self.step == 1 && !line && taps >= MANY && edges * taps >= GATHER * phase[1].count
+        let worth = taps >= MANY && edges * taps >= GATHER * phase[phase.len() - 1].count;
+        phase.len() == 2 && self.step == 1 && !is_line::<T>() && worth
     }
 
     /// Whether rows of so many samples, a pitch apart, are worth being read where they are: around them are `zeros`, or

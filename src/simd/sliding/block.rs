@@ -155,7 +155,7 @@ pub(super) unsafe fn blocks<V: Vector, const M: usize, const N: usize, const STE
             [4, 5] if const { V::REAL && STEP == 1 } => alike!(4, 5),
             [5, 6] if const { V::REAL && STEP == 1 } => alike!(5, 6),
             [6, 7] if const { V::REAL && STEP == 1 } => alike!(6, 7),
-            [low, _] if V::REAL && STEP == 1 && low > Column::TAPS => alike!(8, 0),
+            [low, _] if V::REAL && STEP == 1 && low > Column::TAPS => alike!(0, 0),
             _ => {
                 for i in 0..count {
                     if asking.1 > 0 {
@@ -168,7 +168,7 @@ pub(super) unsafe fn blocks<V: Vector, const M: usize, const N: usize, const STE
     }
 }
 
-/// The [`blocks`] of columns that are all `LOW` or `HIGH`, or if `HIGH` is none, `LOW` or more. How high they are is asked
+/// The [`blocks`] of columns that are all `LOW` or `HIGH`, or if both are 0, higher than there are loops for. How high they are is asked
 /// once and not for each: a jump that is not foreseen takes longer than a column.
 struct Alike<'a, 'b, V: Vector, const M: usize, const N: usize, const STEP: usize, const LOW: usize, const HIGH: usize>
 {

@@ -157,6 +157,23 @@ macro_rules! sum_by_lane {
     };
 }
 
+/// [`Vector::apart`] with these features.
+macro_rules! runs_apart {
+    ($features:literal) => {
+        #[inline(always)]
+        unsafe fn apart(inner: impl Inner) {
+            #[inline(never)]
+            #[target_feature(enable = $features)]
+            unsafe fn with(inner: impl Inner) {
+                // SAFETY: the caller's promise.
+                unsafe { inner.run() }
+            }
+            // SAFETY: the caller's promise.
+            unsafe { with(inner) }
+        }
+    };
+}
+
 /// Registers of one x86 instruction set: real lanes, and complex ones whose parts alternate.
 macro_rules! x86_vectors {
     ($features:literal, $real:ident, $complex:ident, $t:ty, $register:ty, $lanes:expr, $many:expr, $zero:ident, $load:ident, $store:ident, $stream:ident, $splat:ident,
@@ -172,17 +189,7 @@ macro_rules! x86_vectors {
             const MANY: bool = $many;
             const NATIVE: bool = true;
 
-            #[inline(always)]
-            unsafe fn apart(inner: impl Inner) {
-                #[inline(never)]
-                #[target_feature(enable = $features)]
-                unsafe fn with(inner: impl Inner) {
-                    // SAFETY: the caller's promise.
-                    unsafe { inner.run() }
-                }
-                // SAFETY: the caller's promise.
-                unsafe { with(inner) }
-            }
+            runs_apart!($features);
             #[inline(always)]
             unsafe fn zero() -> Self {
                 // SAFETY: the instruction set is the caller's promise.
@@ -271,17 +278,7 @@ macro_rules! x86_vectors {
             const REAL: bool = false;
             const NATIVE: bool = true;
 
-            #[inline(always)]
-            unsafe fn apart(inner: impl Inner) {
-                #[inline(never)]
-                #[target_feature(enable = $features)]
-                unsafe fn with(inner: impl Inner) {
-                    // SAFETY: the caller's promise.
-                    unsafe { inner.run() }
-                }
-                // SAFETY: the caller's promise.
-                unsafe { with(inner) }
-            }
+            runs_apart!($features);
             #[inline(always)]
             unsafe fn zero() -> Self {
                 // SAFETY: the instruction set is the caller's promise.
