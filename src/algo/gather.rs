@@ -2,7 +2,7 @@
 
 use crate::element::Element;
 use crate::problem::{Boundary, MAX_RANK};
-use crate::simd::{self, Ahead, Isa, Plane, Planes, Rows};
+use crate::simd::{self, Ahead, Far, Isa, Look, Plane, Planes, Rows};
 use crate::view::{View, advance};
 
 /// Along one axis: the positions `start`, `start + step`, … of the source, and how far apart they go.
@@ -177,7 +177,7 @@ impl<'a, T: Element> Source<'a, T> {
                     steps: [planes[1], rows[1], elements[1]],
                     out,
                     apart: 1,
-                    large: false,
+                    far: Far::Source,
                 },
             );
             advance(&mut index[..outer], &counts[..outer]);
@@ -218,10 +218,75 @@ impl<'a, T: Element> Source<'a, T> {
                     steps: [0, stride, 1],
                     out: out.into(),
                     apart: 1,
-                    large: false,
+                    far: Far::Source,
                 },
             );
             advance(&mut index[..rank - 1], &counts[..rank - 1]);
+        }
+    }
+
+    /// Copies the block of channel `(n, c)` that `spans` tell, and looks at what it copies. Elements are real, and those of
+    /// a row lie behind one another in the source and in the destination.
+    pub(crate) fn copy_looking(
+        &self,
+        (n, c): (usize, usize),
+        spans: &[Span],
+        destination: &mut [T::Real],
+        look: &mut Look<T::Real>,
+    ) {
+        let (at, extents, last) = (&self.view.at, &self.view.shape()[2..], spans.len() - 1);
+        let data: &[T::Real] = bytemuck::cast_slice(self.view.data);
+        let position = |a: usize, i: usize| spans[a].start + (i * spans[a].step) as isize;
+        let source = |a: usize, i: usize| self.boundary.source(position(a, i), extents[a]);
+        let (low, high) = spans[last].inside(extents[last]);
+        let count = spans[last].count;
+        // Rows at equal distances, the first of whose axis begins at `from`.
+        let rows = |rows: usize, from: isize, step: usize, to: &mut [T::Real], pitch: usize, look: &mut Look<_>| {
+            if low < high {
+                let begin = from + at.step(last, position(last, low) as usize);
+                look.copy([rows, high - low], (&data[begin as usize..], step), (&mut to[low..], pitch));
+            }
+            if (low, high) == (0, count) {
+                return;
+            }
+            for y in 0..rows {
+                for i in (0..low).chain(high..count) {
+                    to[y * pitch + i] = match source(last, i) {
+                        Some(i) => data[(from + (y * step) as isize + at.step(last, i)) as usize],
+                        None => self.outside().parts().0,
+                    };
+                }
+            }
+            let ends = |y: usize| [&to[y * pitch..][..low], &to[y * pitch..][high..count]];
+            look.at((0..rows).flat_map(ends));
+        };
+        if last == 0 {
+            return rows(1, at.channel(n, c), 0, destination, 0, look);
+        }
+        let outer = last - 1;
+        let counts: [usize; MAX_RANK] = std::array::from_fn(|a| if a < outer { spans[a].count } else { 1 });
+        let mut index = [0; MAX_RANK];
+        for _ in 0..counts[..outer].iter().product() {
+            let place = (0..outer).map(|a| index[a] * spans[a].pitch).sum::<usize>();
+            let from = (0..outer).try_fold(at.channel(n, c), |from, a| Some(from + at.step(a, source(a, index[a])?)));
+            advance(&mut index[..outer], &counts[..outer]);
+            let (step, pitch) = (at.step(outer, spans[outer].step), spans[outer].pitch);
+            let mut y = 0;
+            while y < spans[outer].count {
+                let (low, high) = spans[outer].inside(extents[outer]);
+                let row = from.and_then(|from| Some(from + at.step(outer, source(outer, y)?)));
+                let alike = if (low..high).contains(&y) && step >= 0 { high - y } else { 1 };
+                let to = place + y * pitch;
+                match row {
+                    Some(row) => rows(alike, row, step.unsigned_abs(), &mut destination[to..], pitch, look),
+                    None => {
+                        let row = &mut destination[to..][..count];
+                        row.fill(self.outside().parts().0);
+                        look.at([&*row].into_iter());
+                    }
+                }
+                y += alike;
+            }
         }
     }
 

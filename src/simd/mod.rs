@@ -69,8 +69,8 @@ pub(crate) use pairs::{Choose, PairWindows, Unchoose};
 #[cfg(feature = "nn")]
 pub(crate) use pooled::{PartedWindows, PooledGradient, PooledSums};
 pub(crate) use product::{Offsets, Product};
-pub(crate) use rows::Rows;
-pub(crate) use scan::{Levels, all_finite, levels};
+pub(crate) use rows::{Far, Rows};
+pub(crate) use scan::{Levels, Look, all_finite};
 pub use sliding::Slide;
 pub(crate) use sliding::{Column, Sliding};
 pub(crate) use tiles::{Plane, Planes, TileMut, Workers};

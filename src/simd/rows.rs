@@ -17,8 +17,18 @@ pub struct Rows<'a, T> {
     pub(crate) out: Planes<'a, T>,
     /// From one element of a row of the output to the next.
     pub(crate) apart: usize,
-    /// Whether what is written is more than caches hold.
-    pub(crate) large: bool,
+    pub(crate) far: Far,
+}
+
+/// What of a copy is not in a near cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Far {
+    /// The source: its next rows are asked for.
+    Source,
+    /// The output: the rows that are written next are asked for.
+    Output,
+    /// The output, and it is more than caches hold: it is written past them.
+    Large,
 }
 
 /// Element types whose rows can be copied.
@@ -59,6 +69,9 @@ impl<T> Rows<'_, T> {
 /// Bytes of rows that are asked for before they are copied: a jump from row to row is no stream to the machine.
 const AHEAD: usize = 8192;
 
+/// Rows of an output that are asked for before they are written.
+const OUT_AHEAD: isize = 2;
+
 /// # Safety
 /// The call has been [checked](Rows::check), and the machine has `V`'s instruction set.
 #[inline(always)]
@@ -67,8 +80,9 @@ unsafe fn copy_rows<V: Vector>(call: Rows<'_, V::Lane>) {
     unsafe {
         match call.steps[2] {
             _ if call.apart != 1 => spread::<V>(&call),
-            1 if V::LINE && call.large && call.out.shape()[1] >= 4 * V::LANES => stream_rows::<V>(&call),
+            1 if V::LINE && call.far == Far::Large && call.out.shape()[1] >= 4 * V::LANES => stream_rows::<V>(&call),
             1 if call.out.shape()[1] <= V::LANES => copy_narrow::<V>(call),
+            1 if call.far == Far::Output => copy_out::<V>(call),
             1 => copy_planes::<V, 1>(call),
             2 => copy_planes::<V, 2>(call),
             4 => copy_planes::<V, 4>(call),
@@ -144,6 +158,28 @@ unsafe fn copy_narrow<V: Vector>(call: Rows<'_, V::Lane>) {
             let (from, out) = (call.source.as_ptr().add(i * plane), call.out.plane(i));
             for y in 0..rows {
                 V::load_first(from.add(y * pitch), width).store_first(out.row(y), width);
+            }
+        }
+    }
+}
+
+/// Rows whose output is asked for before it is written.
+///
+/// # Safety
+/// As [`copy_rows`].
+#[inline(always)]
+unsafe fn copy_out<V: Vector>(call: Rows<'_, V::Lane>) {
+    let ([plane, pitch, _], [rows, width]) = (call.steps, call.out.shape());
+    let bytes = width * size_of::<V::Lane>();
+    for i in 0..call.out.count {
+        // SAFETY: `check` has seen that every row of every plane lies within the source; `out` holds them all.
+        unsafe {
+            let (source, out) = (call.source.as_ptr().add(i * plane), call.out.plane(i));
+            for y in 0..rows {
+                let to = out.row(y);
+                let next = to.wrapping_offset(OUT_AHEAD * out.pitch).cast::<u8>();
+                (0..bytes).step_by(Line::BYTES).for_each(|at| prefetch_line(next.wrapping_add(at)));
+                copy_row::<V, 1>(source.add(y * pitch), to, width);
             }
         }
     }
@@ -247,10 +283,8 @@ mod tests {
 
     /// The source ends with the last element of the last row, so that a load beyond it would leave the slice.
     fn rows_agree<T: CopyRows + bytemuck::Pod + PartialEq + std::fmt::Debug>(isa: Isa, number: impl Fn(usize) -> T) {
-        for (end, apart, large) in End::BOTH
-            .into_iter()
-            .flat_map(|end| [(1, false), (1, true), (2, false), (3, false)].map(|(a, l)| (end, a, l)))
-        {
+        let kinds = [(1, Far::Source), (1, Far::Output), (1, Far::Large), (2, Far::Source), (3, Far::Source)];
+        for (end, apart, far) in End::BOTH.into_iter().flat_map(|end| kinds.map(|(apart, far)| (end, apart, far))) {
             for (width, step) in (1..70).flat_map(|width| (0..6).map(move |step| (width, step))) {
                 let pitch = width * step + 1;
                 let source = end.guard((1..=3 * pitch + (width - 1) * step + 1).map(&number).collect::<Vec<T>>());
@@ -261,7 +295,7 @@ mod tests {
                     1 => Planes::of(&mut out, [2, 2, width], [2 * row, row]),
                     _ => Planes::apart(&mut out, [2, 2, width], [2 * row, row], apart),
                 };
-                T::copy_rows(isa, Rows { source: &source, steps: [2 * pitch, pitch, step], out: planes, apart, large });
+                T::copy_rows(isa, Rows { source: &source, steps: [2 * pitch, pitch, step], out: planes, apart, far });
                 for (i, &y) in out.iter().enumerate() {
                     let (line, x) = (i / row, i % row);
                     let copied = x < across && x % apart == 0;

@@ -1,6 +1,6 @@
 //! Passes over data that look for something.
 
-use super::Isa;
+use super::memory::{Line, prefetch_line};
 use super::vectorised::vectorised;
 use crate::element::{Element, Scalar};
 use crate::view::{MAX_AXES, View, advance};
@@ -60,6 +60,13 @@ impl<R: Element<Real = R> + PartialOrd> Levels<R> {
         Self { loudest: R::default(), quietest: <R as Scalar>::from_f64(f64::INFINITY), finite: true }
     }
 
+    /// Those of all samples of some rows.
+    pub(crate) fn of<'a>(rows: impl Iterator<Item = &'a [R]>) -> Self {
+        let mut look = Look::new();
+        look.at(rows);
+        look.levels()
+    }
+
     /// Those of other samples too.
     pub(crate) fn and(self, other: Self) -> Self {
         Self {
@@ -70,93 +77,146 @@ impl<R: Element<Real = R> + PartialOrd> Levels<R> {
     }
 }
 
+/// Rows that are asked for before they are copied.
+const AHEAD: usize = 2;
+
 /// Samples that are looked at together.
 const LANES: usize = 16;
 /// Vectors of them, the loudest of which stands for them all.
 const STRETCH: usize = 8;
 
-/// The levels of all samples of some rows.
-pub(crate) fn levels<'a, R: Element<Real = R> + PartialOrd>(
-    isa: Isa,
-    rows: impl Iterator<Item = &'a [R]>,
-) -> Levels<R> {
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f")]
-    unsafe fn with_avx512<'a, R: Element<Real = R> + PartialOrd>(rows: impl Iterator<Item = &'a [R]>) -> Levels<R> {
-        levels_of(rows)
-    }
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,fma")]
-    unsafe fn with_avx2<'a, R: Element<Real = R> + PartialOrd>(rows: impl Iterator<Item = &'a [R]>) -> Levels<R> {
-        levels_of(rows)
-    }
-    match isa {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: an `Isa` exists only where the machine has it.
-        Isa::Avx512 => unsafe { with_avx512(rows) },
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: as above.
-        Isa::Avx2 => unsafe { with_avx2(rows) },
-        Isa::Portable => levels_of(rows),
-    }
+/// A pass over samples that finds their levels; it may go on where it was left.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look<R> {
+    loudest: [R; LANES],
+    quietest: [R; LANES],
+    /// Zero in each lane that has met finite samples only.
+    taint: [R; LANES],
+    /// The loudest of this stretch, and how many vectors it has.
+    most: [R; LANES],
+    vectors: usize,
 }
 
-#[inline(always)]
-fn levels_of<'a, R: Element<Real = R> + PartialOrd>(rows: impl Iterator<Item = &'a [R]>) -> Levels<R> {
-    let (zero, infinity) = (R::default(), <R as Scalar>::from_f64(f64::INFINITY));
-    let (mut loudest, mut quietest, mut taint) = ([zero; LANES], [infinity; LANES], [zero; LANES]);
-    let mut most = [zero; LANES];
-    let mut vectors = 0;
-    for row in rows {
-        for vector in row.chunks(LANES) {
-            match <&[R; LANES]>::try_from(vector) {
-                Ok(vector) => look(vector, &mut most, &mut taint),
-                Err(_) => {
-                    let mut padded = [zero; LANES];
-                    padded[..vector.len()].copy_from_slice(vector);
-                    look(&padded, &mut most, &mut taint);
-                }
-            }
-            vectors += 1;
-            if vectors == STRETCH {
-                end_stretch(&mut most, &mut loudest, &mut quietest);
-                vectors = 0;
-            }
+impl<R: Element<Real = R> + PartialOrd> Look<R> {
+    /// One that has seen nothing.
+    pub(crate) fn new() -> Self {
+        let (zero, infinity) = (R::default(), <R as Scalar>::from_f64(f64::INFINITY));
+        Self {
+            loudest: [zero; LANES],
+            quietest: [infinity; LANES],
+            taint: [zero; LANES],
+            most: [zero; LANES],
+            vectors: 0,
         }
     }
-    end_stretch(&mut most, &mut loudest, &mut quietest);
-    let mut levels = Levels { loudest: zero, quietest: infinity, finite: true };
-    for i in 0..LANES {
-        levels.loudest = if loudest[i] > levels.loudest { loudest[i] } else { levels.loudest };
-        levels.quietest = if quietest[i] < levels.quietest { quietest[i] } else { levels.quietest };
-        levels.finite &= taint[i] == zero;
-    }
-    levels
-}
 
-#[inline(always)]
-fn look<R: Element<Real = R> + PartialOrd>(vector: &[R; LANES], most: &mut [R; LANES], taint: &mut [R; LANES]) {
-    let zero = R::default();
-    for i in 0..LANES {
-        let x = vector[i];
-        let size = if x < zero { -x } else { x };
-        most[i] = if size > most[i] { size } else { most[i] };
-        taint[i] += x * zero;
+    /// Looks at some rows.
+    pub(crate) fn at<'a>(&mut self, rows: impl Iterator<Item = &'a [R]>) {
+        vectorised(
+            #[inline(always)]
+            || {
+                let mut look = *self;
+                rows.for_each(
+                    #[inline(always)]
+                    |row| look.row(row),
+                );
+                *self = look;
+            },
+        );
     }
-}
 
-#[inline(always)]
-fn end_stretch<R: Element<Real = R> + PartialOrd>(
-    most: &mut [R; LANES],
-    loudest: &mut [R; LANES],
-    quietest: &mut [R; LANES],
-) {
-    let zero = R::default();
-    for i in 0..LANES {
-        loudest[i] = if most[i] > loudest[i] { most[i] } else { loudest[i] };
-        quietest[i] = if most[i] > zero && most[i] < quietest[i] { most[i] } else { quietest[i] };
+    /// Copies so many rows of such a width and looks at them; of source and copy with the elements from one row to the
+    /// next. The rows behind are asked for: a jump from row to row is no stream to the machine.
+    pub(crate) fn copy(
+        &mut self,
+        [rows, width]: [usize; 2],
+        (source, step): (&[R], usize),
+        (to, pitch): (&mut [R], usize),
+    ) {
+        vectorised(
+            #[inline(always)]
+            || {
+                let mut look = *self;
+                for y in 0..rows {
+                    let (from, to) = (&source[y * step..][..width], &mut to[y * pitch..][..width]);
+                    let ahead = from.as_ptr().wrapping_add(AHEAD * step).cast::<u8>();
+                    let (vectors, rest) = from.as_chunks::<LANES>();
+                    let (copies, end) = to.as_chunks_mut::<LANES>();
+                    for (i, (from, to)) in vectors.iter().zip(copies).enumerate() {
+                        let bytes = size_of_val(from);
+                        (0..bytes).step_by(Line::BYTES).for_each(
+                            #[inline(always)]
+                            |line| prefetch_line(ahead.wrapping_add(i * bytes + line)),
+                        );
+                        *to = *from;
+                        look.vector(from);
+                    }
+                    end.copy_from_slice(rest);
+                    look.padded(rest);
+                }
+                *self = look;
+            },
+        );
     }
-    *most = [zero; LANES];
+
+    /// What has been found.
+    pub(crate) fn levels(mut self) -> Levels<R> {
+        self.end_stretch();
+        let mut levels = Levels::none();
+        for i in 0..LANES {
+            levels.loudest = if self.loudest[i] > levels.loudest { self.loudest[i] } else { levels.loudest };
+            levels.quietest = if self.quietest[i] < levels.quietest { self.quietest[i] } else { levels.quietest };
+            levels.finite &= self.taint[i] == R::default();
+        }
+        levels
+    }
+
+    #[inline(always)]
+    fn row(&mut self, row: &[R]) {
+        let (vectors, rest) = row.as_chunks::<LANES>();
+        vectors.iter().for_each(
+            #[inline(always)]
+            |vector| self.vector(vector),
+        );
+        self.padded(rest);
+    }
+
+    /// Fewer samples than a vector has, or none.
+    #[inline(always)]
+    fn padded(&mut self, rest: &[R]) {
+        if !rest.is_empty() {
+            let mut padded = [R::default(); LANES];
+            padded[..rest.len()].copy_from_slice(rest);
+            self.vector(&padded);
+        }
+    }
+
+    #[inline(always)]
+    fn vector(&mut self, vector: &[R; LANES]) {
+        let zero = R::default();
+        for i in 0..LANES {
+            let x = vector[i];
+            let size = if x < zero { -x } else { x };
+            self.most[i] = if size > self.most[i] { size } else { self.most[i] };
+            self.taint[i] += x * zero;
+        }
+        self.vectors += 1;
+        if self.vectors == STRETCH {
+            self.end_stretch();
+        }
+    }
+
+    #[inline(always)]
+    fn end_stretch(&mut self) {
+        let zero = R::default();
+        for i in 0..LANES {
+            let most = self.most[i];
+            self.loudest[i] = if most > self.loudest[i] { most } else { self.loudest[i] };
+            self.quietest[i] = if most > zero && most < self.quietest[i] { most } else { self.quietest[i] };
+        }
+        self.most = [zero; LANES];
+        self.vectors = 0;
+    }
 }
 
 #[cfg(test)]
@@ -165,22 +225,41 @@ mod tests {
 
     #[test]
     fn the_loudest_and_the_quietest_are_found_in_rows_of_any_length() {
-        for isa in Isa::all() {
-            for len in (1..70).chain([127, 128, 129, 500]) {
-                for at in [0, len / 2, len - 1] {
-                    let mut row = vec![-2.0f32; len];
-                    row[at] = -8.0;
-                    let silence = vec![0.0; 300];
-                    let Levels { loudest, quietest, finite } = levels(isa, [&row[..], &silence].into_iter());
-                    assert_eq!((loudest, finite), (8.0, true), "{isa:?} {len} {at}");
-                    // A stretch is every sixteenth of 128 samples: the loud one's is one of sixteen.
-                    assert_eq!(quietest, if len == 1 { 8.0 } else { 2.0 }, "{isa:?} {len} {at}");
-                    for taint in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-                        row[at] = taint;
-                        assert!(!levels(isa, [&row[..]].into_iter()).finite, "{isa:?} {len} {at} {taint}");
-                        assert!(!finite_row(&row), "{len} {at} {taint}");
-                    }
+        for len in (1..70).chain([127, 128, 129, 500]) {
+            for at in [0, len / 2, len - 1] {
+                let mut row = vec![-2.0f32; len];
+                row[at] = -8.0;
+                let silence = vec![0.0; 300];
+                let Levels { loudest, quietest, finite } = Levels::of([&row[..], &silence].into_iter());
+                assert_eq!((loudest, finite), (8.0, true), "{len} {at}");
+                // A stretch is every sixteenth of 128 samples: the loud one's is one of sixteen.
+                assert_eq!(quietest, if len == 1 { 8.0 } else { 2.0 }, "{len} {at}");
+                for taint in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                    row[at] = taint;
+                    assert!(!Levels::of([&row[..]].into_iter()).finite, "{len} {at} {taint}");
+                    assert!(!finite_row(&row), "{len} {at} {taint}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn rows_are_copied_and_looked_at_alike() {
+        for width in (1..70).chain([127, 128, 129, 500]) {
+            let (step, pitch, rows) = (width + 3, width + 1, 3);
+            let source: Vec<f64> = (0..2 * step + width).map(|i| ((i * 7919) % 101) as f64 - 50.0).collect();
+            let mut copy = vec![f64::NAN; 2 * pitch + width];
+            let (mut one, mut other) = (Look::new(), Look::new());
+            // A stretch goes on from one call to the next.
+            for y in 0..rows {
+                one.copy([1, width], (&source[y * step..], step), (&mut copy[y * pitch..], pitch));
+            }
+            other.at((0..rows).map(|y| &source[y * step..][..width]));
+            let found = [one, other].map(|look| look.levels()).map(|l| (l.loudest, l.quietest, l.finite));
+            assert_eq!(found[0], found[1], "{width}");
+            for (i, y) in copy.into_iter().enumerate() {
+                let (row, column) = (i / pitch, i % pitch);
+                assert!(if column < width { y == source[row * step + column] } else { y.is_nan() }, "{width} {i}");
             }
         }
     }

@@ -305,13 +305,6 @@ impl<'a, T: Copy> TileMut<'a, T> {
         Some(Plane { data, pitch: self.strides[1], rows: count, width: len, lifetime: PhantomData })
     }
 
-    /// Asks for the `len` elements from `index` on along the last axis to be brought near, if they are contiguous.
-    pub(crate) fn prefetch(&mut self, index: &[usize], len: usize) {
-        if self.strides[self.axes - 1] == 1 && len > 0 {
-            super::prefetch(self.row(index, len));
-        }
-    }
-
     /// Writes `row` along the last axis from `index` on.
     pub(crate) fn write(&mut self, index: &[usize], row: &[T]) {
         if self.strides[self.axes - 1] == 1 && !row.is_empty() {

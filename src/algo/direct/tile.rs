@@ -7,7 +7,7 @@ use super::block::{Copied, PhaseBlock};
 use super::{CHUNK, DEPTH, Direct, LARGE_DEPTH, block_bytes};
 use crate::element::Element;
 use crate::problem::MAX_RANK;
-use crate::simd::{self, Ahead, Isa, Line, Plane, Product, Rows};
+use crate::simd::{self, Ahead, Far, Isa, Line, Plane, Product, Rows};
 use crate::view::{MAX_AXES, advance};
 
 /// A cut of the columns, or of the rows, into parts of about `most`, the last no longer than the others: how long they
@@ -273,7 +273,8 @@ impl Direct {
             let out = if run { tile.runs(at, 1, columns) } else { tile.plane(at, height, columns) };
             if let Some(out) = out {
                 let steps = [0, columns, 1];
-                T::copy_rows(self.isa, Rows { source: lines, steps, out: out.into(), apart: 1, large: self.large });
+                let far = if self.large { Far::Large } else { Far::Source };
+                T::copy_rows(self.isa, Rows { source: lines, steps, out: out.into(), apart: 1, far });
             }
         }
     }
@@ -296,7 +297,7 @@ fn write<T: Element>(
         if axes > 3
             && let Some((out, apart)) = tile.apart(&at[..axes], high, wide)
         {
-            T::copy_rows(isa, Rows { source: sums, steps: [0, pitch, 1], out: out.into(), apart, large: false });
+            T::copy_rows(isa, Rows { source: sums, steps: [0, pitch, 1], out: out.into(), apart, far: Far::Source });
             continue;
         }
         for (y, row) in sums.chunks(pitch).take(high).enumerate() {

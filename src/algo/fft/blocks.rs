@@ -7,11 +7,8 @@ use super::outliers::is_outlier;
 use crate::algo::gather::{Source, Span};
 use crate::element::Element;
 use crate::problem::{Boundary, MAX_RANK};
-use crate::simd::Isa;
+use crate::simd::{Levels, Look};
 use crate::transform::{Layout, Planes, Samples};
-
-/// Rows that are copied at a time.
-const ROWS: usize = 8;
 
 /// Along one axis: samples of a source, and where in a tile they go.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,7 +44,7 @@ pub(super) struct Fill<'a, T> {
     channel: (usize, usize),
     windows: [Window; MAX_RANK],
     layout: &'a Layout,
-    /// Whether rows that lie within the data are copied as they are.
+    /// Whether what is read of a row lies there as it does in the block.
     rows: bool,
     /// Whether all windows have samples.
     any: bool,
@@ -63,13 +60,13 @@ impl<'a, T: Element> Fill<'a, T> {
             windows.iter_mut().zip(extents).for_each(|(window, &extent)| *window = window.inside(extent));
         }
         let any = windows.iter().all(|window| window.span.count > 0);
-        let whole = windows.iter().zip(extents).all(|(w, &extent)| w.span.inside(extent) == (0, w.span.count));
-        let rows = whole && windows[last].span.pitch == 1 && source.view.at.strides()[2..].iter().all(|&s| s >= 0);
+        let Span { step, pitch, .. } = windows[last].span;
+        let rows = layout.samples() == Samples::Real && (step, pitch) == (1, 1) && source.view.at.step(last, 1) == 1;
         Self { source, channel, windows: inside, layout, rows, any }
     }
 
-    /// Fills one [band](Layout::bands) of the block. Whether it has other samples than zeros.
-    pub(super) fn band(&self, band: &Range<usize>, planes: Planes<'_, T::Real>) -> bool {
+    /// Fills one [band](Layout::bands) of the block, and tells the levels of what it holds if it has looked.
+    pub(super) fn band(&self, band: &Range<usize>, planes: Planes<'_, T::Real>) -> Option<Levels<T::Real>> {
         let (layout, extents) = (self.layout, self.layout.extents());
         let last = extents.len() - 1;
         let first = if layout.parted() { band.clone() } else { 0..extents[0] };
@@ -84,6 +81,7 @@ impl<'a, T: Element> Fill<'a, T> {
             to += at * layout.pitch(a);
         }
         let mut spans = spans.map(|(span, _)| span);
+        let mut look = Look::new();
         for (part, plane) in [planes.re, planes.im].into_iter().enumerate() {
             let (first, n, _) = layout.stretches()[part];
             let (first, n) = if last == 0 { (first + band.start, band.len()) } else { (first, n) };
@@ -98,22 +96,13 @@ impl<'a, T: Element> Fill<'a, T> {
             spans[last] = span;
             let (source, channel, spans, to) = (&self.source, self.channel, &spans[..=last], &mut plane[to + at..]);
             match (layout.samples(), part) {
-                (Samples::Real, _) if self.rows => copy_rows(source, channel, spans, bytemuck::cast_slice_mut(to)),
+                _ if self.rows => source.copy_looking(channel, spans, to, &mut look),
                 (Samples::Complex, 1) => source.gather(channel, spans, to, |v| v.parts().1),
                 _ => source.gather(channel, spans, to, |v| v.parts().0),
             }
         }
-        filled != [false; 2]
-    }
-
-    /// Asks for what the band behind this one begins with.
-    pub(super) fn ahead(&self, band: &Range<usize>) {
-        let (extents, last) = (self.layout.extents(), self.layout.extents().len() - 1);
-        if self.rows && self.layout.parted() {
-            let few = (ROWS / extents[1..last].iter().product::<usize>()).clamp(1, band.len());
-            let next = self.spans(band.end..(band.end + few).min(extents[0])).map(|(span, _)| span);
-            self.source.prefetch(self.channel, &next[..=last]);
-        }
+        // All else is zeros.
+        (self.rows || filled == [false; 2]).then(|| look.levels())
     }
 
     /// The samples of all axes, those of the first that fall on these places of the block, and where among them they begin.
@@ -121,31 +110,6 @@ impl<'a, T: Element> Fill<'a, T> {
         let mut spans = self.windows.map(|window| (window.span, window.at));
         spans[0] = self.windows[0].within(first.start, first.len());
         spans
-    }
-}
-
-/// Copies rows that lie within the data, some at a time, and asks for the next beforehand: they lie too far apart for the
-/// machine to see what comes.
-fn copy_rows<T: Element>(source: &Source<'_, T>, channel: (usize, usize), spans: &[Span], destination: &mut [T]) {
-    let mut band = [Span::default(); MAX_RANK];
-    let band = &mut band[..spans.len()];
-    band.copy_from_slice(spans);
-    let outer = spans[0];
-    let rows: usize = spans[1..].iter().rev().skip(1).map(|span| span.count).product();
-    let step = if spans.len() > 1 { (ROWS / rows.max(1)).max(1) } else { outer.count };
-    let part = |first: usize| Span {
-        start: outer.start + (first * outer.step) as isize,
-        count: step.min(outer.count - first),
-        ..outer
-    };
-    for first in (0..outer.count).step_by(step) {
-        if first + step < outer.count {
-            band[0] = part(first + step);
-            source.prefetch(channel, band);
-        }
-        band[0] = part(first);
-        let (n, c) = channel;
-        source.copy_inside(Isa::detect(), (n, c, 1), band, (&mut destination[first * outer.pitch..], 0));
     }
 }
 

@@ -9,7 +9,7 @@ use crate::algo::{Call, Execute, Needs, Second};
 use crate::element::{Element, Scalar, sealed};
 use crate::problem::{MAX_RANK, Pass, Problem};
 use crate::reference::Terms;
-use crate::simd::{self, Caches, Isa, Line, Workers};
+use crate::simd::{self, Caches, Isa, Levels, Line, Workers};
 use crate::transform::{Crew, Planes, Transform, What};
 use crate::view::{MAX_AXES, Strided, View, ViewMut, advance};
 
@@ -200,7 +200,7 @@ impl<R: Element<Real = R> + sealed::Real> Forward<R> {
         let sources = g.channels().1;
         for (channel, e) in exponents.iter_mut().enumerate() {
             let kernels = (0..sources).map(|c| bytemuck::cast_slice(&plain[g.kernel(channel, c) * taps..][..taps]));
-            let found = exponent(simd::levels::<R>(Isa::detect(), kernels).loudest);
+            let found = exponent(Levels::<R>::of(kernels).loudest);
             *e = <R as Scalar>::from_f64(if found.abs() > FAR { found as f64 } else { 0.0 });
         }
     }

@@ -11,15 +11,12 @@ use crate::algo::gather::Source;
 use crate::element::{Element, Scalar, sealed};
 use crate::problem::MAX_RANK;
 use crate::reference::Terms;
-use crate::simd::{self, Levels, Line, TileMut, Workers};
+use crate::simd::{Far, Levels, Line, Rows, TileMut, Workers};
 use crate::transform::{Crew, Product, Samples, What};
 use crate::view::{MAX_AXES, ViewMut, advance};
 
 /// Frequencies that are multiplied at a time, so that the kernel's stay near.
 const FREQUENCIES: usize = 512;
-
-/// Rows that are asked for before they are written.
-const AHEAD: usize = 4;
 
 /// Results that are written together where threads share them.
 const WRITTEN: usize = 64 << 10;
@@ -224,13 +221,11 @@ impl<T: Element> Item<'_, T> {
         for (c, block) in blocks.chunks_exact_mut(g.block()).enumerate() {
             let fill = Fill::new(self.source, (channel[0], channel[1] + c), &windows[..g.rank], &g.layout);
             g.layout.bands(block, crew.as_deref_mut(), |band, mut planes| {
-                if fill.band(&band, planes.from(0)) {
-                    let numbers = transform.numbers(band.len(), [&*planes.re, &*planes.im]);
-                    let found = simd::levels(transform.isa(), numbers);
-                    let mut all = levels.lock().unwrap_or_else(PoisonError::into_inner);
-                    *all = all.and(found);
-                }
-                fill.ahead(&band);
+                let found = fill
+                    .band(&band, planes.from(0))
+                    .unwrap_or_else(|| Levels::of(transform.numbers(band.len(), [&*planes.re, &*planes.im])));
+                let mut all = levels.lock().unwrap_or_else(PoisonError::into_inner);
+                *all = all.and(found);
             });
         }
         self.clean(levels.into_inner().unwrap_or_else(PoisonError::into_inner), blocks, before, outliers)
@@ -277,7 +272,7 @@ impl<T: Element> Item<'_, T> {
                 .into_iter()
                 .flat_map(move |plane| transform.starts().iter().map(move |&start| &plane[start..][..n]))
         });
-        scaled(&simd::levels(transform.isa(), rows), blocks)
+        scaled(&Levels::of(rows), blocks)
     }
 
     /// Loud samples of a tile, beyond which summing them apart would cost more than the transforms.
@@ -384,22 +379,54 @@ impl<T: Element> Item<'_, T> {
     ) {
         let g = &self.forward.geometry;
         let last = g.rank - 1;
+        // Rows at equal distances are written together.
+        let together = last > 0 && scale == 0 && g.axes[last].every == 1 && g.layout.samples() == Samples::Real;
+        let outer = if together { last - 1 } else { last };
         let mut o = [0; MAX_RANK];
-        for _ in 0..counts[..last].iter().product() {
+        for _ in 0..counts[..outer].iter().product() {
             let (mut index, mut row) = (at, 0);
             for a in 0..last {
                 index[2 + a] += o[a];
                 row += (first[a] + o[a]) * g.axes[a].every * g.layout.pitch(a);
             }
-            let index = &mut index[..2 + g.rank];
-            // Rows lie too far apart for the machine to see what comes next.
-            if last > 0 && index[1 + last] + AHEAD < out.shape()[1 + last] {
-                index[1 + last] += AHEAD;
-                out.prefetch(index, counts[last]);
-                index[1 + last] -= AHEAD;
+            let (index, planes) = (&mut index[..2 + g.rank], planes.map(|plane| &plane[row..]));
+            advance(&mut o[..outer], &counts[..outer]);
+            if !together {
+                self.write_row(out, index, counts[last], first[last], planes, scale);
+                continue;
             }
-            self.write_row(out, index, counts[last], first[last], planes.map(|plane| &plane[row..]), scale);
-            advance(&mut o[..last], &counts[..last]);
+            let pitch = g.axes[outer].every * g.layout.pitch(outer);
+            self.write_rows_together(out, index, [counts[outer], counts[last]], first[last], (planes, pitch));
+        }
+    }
+
+    /// Writes rows of so many results of both planes, `pitch` apart, from the `first` of each on, to `index` and below it.
+    fn write_rows_together(
+        &self,
+        out: &mut TileMut<'_, T>,
+        index: &mut [usize],
+        [rows, count]: [usize; 2],
+        first: usize,
+        (planes, pitch): ([&[T::Real]; 2], usize),
+    ) {
+        let last = index.len() - 1;
+        for ((from, width, _), plane) in self.forward.geometry.layout.stretches().into_iter().zip(planes) {
+            let (begin, end) = (first.max(from), (first + count).min(from + width));
+            if begin >= end {
+                continue;
+            }
+            let source: &[T] = bytemuck::cast_slice(&plane[begin - from..]);
+            if let Some((out, apart)) = out.apart(index, rows, end - begin) {
+                let call = Rows { source, steps: [0, pitch, 1], out: out.into(), apart, far: Far::Output };
+                T::copy_rows(self.forward.transform.isa(), call);
+            } else {
+                for row in source.chunks(pitch).take(rows) {
+                    out.write(index, &row[..end - begin]);
+                    index[last - 1] += 1;
+                }
+                index[last - 1] -= rows;
+            }
+            index[last] += end - begin;
         }
     }
 

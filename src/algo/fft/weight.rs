@@ -208,7 +208,6 @@ impl<T: Element> Run<'_, T> {
         let fill = Fill::new(source, (rest, channel), &windows[..g.rank], &g.layout);
         g.layout.bands(block, None, |band, planes| {
             fill.band(&band, planes);
-            fill.ahead(&band);
         });
         transform.apply(block, What::Forward, None);
     }

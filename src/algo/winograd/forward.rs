@@ -11,7 +11,7 @@ use crate::algo::{Call, Execute, Needs, Second};
 use crate::element::Element;
 use crate::problem::Problem;
 use crate::reference::Terms;
-use crate::simd::{self, Caches, Interleave, Isa, Line, Map, Outer, Rows, TileMut, Workers};
+use crate::simd::{self, Caches, Far, Interleave, Isa, Line, Map, Outer, Rows, TileMut, Workers};
 use crate::view::{MAX_AXES, Strided, View, ViewMut, advance};
 
 /// Bytes of the kernel's values beyond which all the samples' are made first where there are up to so many tiles, and
@@ -496,7 +496,7 @@ impl<T: Element> Run<'_, T> {
                     steps: [0, *lanes, 1],
                     out: out.into(),
                     apart: 1,
-                    large: false,
+                    far: Far::Source,
                 },
             );
             advance(&mut at[..rank - 1], &counts[..rank - 1]);

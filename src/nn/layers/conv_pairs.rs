@@ -5,7 +5,7 @@ use super::window::{Choice, Walk};
 use crate::nn::Float;
 use crate::nn::layer::volume;
 use crate::problem::{Boundary, Layout, Problem};
-use crate::simd::{self, Caches, Isa, LaneSums, Line, PartedWindows, Planes, PooledGradient, PooledSums, Rows};
+use crate::simd::{self, Caches, Far, Isa, LaneSums, Line, PartedWindows, Planes, PooledGradient, PooledSums, Rows};
 
 /// The two as one, for one batch entry after the other.
 pub(super) struct Paired {
@@ -74,7 +74,7 @@ impl Paired {
                 steps: [height * width, width, 2],
                 out: Planes::of(&mut parted[at..], shape, [channel, row]),
                 apart: 1,
-                large: false,
+                far: Far::Source,
             };
             T::copy_rows(self.isa, call);
         }
