@@ -102,8 +102,8 @@ pub enum Recipe {
     },
     /// Transforms.
     Fft {
-        /// The transform's size on each axis: a product of factors 2, 3, 5 and 7, and on the last axis a multiple of 32,
-        /// of complex elements of 16.
+        /// The transform's size on each axis: a product of factors 2, 3, 5 and 7, on the last axis times 16, and of real
+        /// elements on the first axis times 2.
         transform: Vec<usize>,
     },
     /// Winograd's convolution.

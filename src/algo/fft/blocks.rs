@@ -46,8 +46,6 @@ pub(super) struct Fill<'a, T> {
     layout: &'a Layout,
     /// Whether what is read of a row lies there as it does in the block.
     rows: bool,
-    /// Whether all windows have samples.
-    any: bool,
 }
 
 impl<'a, T: Element> Fill<'a, T> {
@@ -59,42 +57,35 @@ impl<'a, T: Element> Fill<'a, T> {
         if matches!(source.boundary, Boundary::Zero) {
             windows.iter_mut().zip(extents).for_each(|(window, &extent)| *window = window.inside(extent));
         }
-        let any = windows.iter().all(|window| window.span.count > 0);
         let Span { step, pitch, .. } = windows[last].span;
         let rows = layout.samples() == Samples::Real && (step, pitch) == (1, 1) && source.view.at.step(last, 1) == 1;
-        Self { source, channel, windows: inside, layout, rows, any }
+        Self { source, channel, windows: inside, layout, rows }
     }
 
     /// Fills one [band](Layout::bands) of the block, and tells the levels of what it holds if it has looked.
     pub(super) fn band(&self, band: &Range<usize>, planes: Planes<'_, T::Real>) -> Option<Levels<T::Real>> {
-        let (layout, extents) = (self.layout, self.layout.extents());
-        let last = extents.len() - 1;
-        let first = if layout.parted() { band.clone() } else { 0..extents[0] };
-        let (mut spans, mut to, mut fills) = (self.spans(first), 0, true);
-        let (mut any, mut filled) = (self.any, [true; 2]);
-        for a in 0..last {
-            let n = if a == 0 && layout.parted() { band.len() } else { extents[a] };
-            let (span, at) = spans[a];
-            fills &= at == 0 && span.pitch == 1 && span.count == n;
-            any &= span.count > 0;
-            spans[a].0.pitch *= layout.pitch(a);
-            to += at * layout.pitch(a);
-        }
-        let mut spans = spans.map(|(span, _)| span);
+        let (layout, rank) = (self.layout, self.layout.extents().len());
+        let mut filled = false;
         let mut look = Look::new();
-        for (part, plane) in [planes.re, planes.im].into_iter().enumerate() {
-            let (first, n, _) = layout.stretches()[part];
-            let (first, n) = if last == 0 { (first + band.start, band.len()) } else { (first, n) };
-            let (span, at) = self.windows[last].within(first, n);
-            if !(fills && at == 0 && span.pitch == 1 && span.count == n) {
+        for ((half, plane), part) in layout.halves().into_iter().zip([planes.re, planes.im]).zip(0..) {
+            let mut spans = [Span::default(); MAX_RANK];
+            let (mut to, mut fills, mut any) = (0, true, true);
+            for (a, window) in self.windows[..rank].iter().enumerate() {
+                let (first, n) = if a == 0 { (half.start + band.start, band.len()) } else { (0, layout.extents()[a]) };
+                let (span, at) = window.within(first, n);
+                fills &= at == 0 && span.pitch == 1 && span.count == n;
+                any &= span.count > 0;
+                to += at * layout.pitch(a);
+                spans[a] = Span { pitch: span.pitch * layout.pitch(a), ..span };
+            }
+            if !fills {
                 plane.fill(Default::default());
             }
-            filled[part] = any && span.count > 0;
-            if !filled[part] {
+            if !any {
                 continue;
             }
-            spans[last] = span;
-            let (source, channel, spans, to) = (&self.source, self.channel, &spans[..=last], &mut plane[to + at..]);
+            filled = true;
+            let (source, channel, spans, to) = (&self.source, self.channel, &spans[..rank], &mut plane[to..]);
             match (layout.samples(), part) {
                 _ if self.rows => source.copy_looking(channel, spans, to, &mut look),
                 (Samples::Complex, 1) => source.gather(channel, spans, to, |v| v.parts().1),
@@ -102,54 +93,40 @@ impl<'a, T: Element> Fill<'a, T> {
             }
         }
         // All else is zeros.
-        (self.rows || filled == [false; 2]).then(|| look.levels())
-    }
-
-    /// The samples of all axes, those of the first that fall on these places of the block, and where among them they begin.
-    fn spans(&self, first: Range<usize>) -> [(Span, usize); MAX_RANK] {
-        let mut spans = self.windows.map(|window| (window.span, window.at));
-        spans[0] = self.windows[0].within(first.start, first.len());
-        spans
+        (self.rows || !filled).then(|| look.levels())
     }
 }
 
-/// Writes one row of a kernel's taps to a row of a block, or to what of it lies in these `columns` of both planes:
-/// backwards from its beginning, and so behind its end. `value` tells a tap's real or imaginary part.
+/// Writes one row of a kernel's taps to what of a row of a block holds these `samples` of it: backwards from its
+/// beginning, and so behind its end. `value` makes a number of a tap, and of one behind the end.
 pub(super) fn backwards<T: Element>(
     axis: &Axis,
     taps: &[T],
-    layout: &Layout,
-    columns: Range<usize>,
-    planes: Planes<'_, T::Real>,
-    value: impl Fn(T, bool) -> T::Real + Copy,
+    samples: Range<usize>,
+    row: &mut [T::Real],
+    value: [impl Fn(T) -> T::Real; 2],
 ) {
-    let (step, rising) = (axis.dilation, axis.offset(0) == 0);
+    let (step, rising, [first_value, value]) = (axis.dilation, axis.offset(0) == 0, value);
     let (&zero, rest) = if rising { taps.split_first() } else { taps.split_last() }.expect("kernels have taps");
+    if samples.start == 0 {
+        row[0] = first_value(zero);
+    }
+    // The taps `low..high` in the order of their columns, which are `first`, `first + step`, …
     let first = axis.size - rest.len() * step;
-    for (part, row) in [planes.re, planes.im].into_iter().enumerate() {
-        let begin = layout.stretches()[part].0 + columns.start;
-        let imaginary = part == 1 && layout.samples() == Samples::Complex;
-        if begin == 0 {
-            row[0] = value(zero, imaginary);
+    let index = |column: usize| column.saturating_sub(first).div_ceil(step).min(rest.len());
+    let (low, high) = (index(samples.start), index(samples.end));
+    if low == high {
+        return;
+    }
+    let put = |(y, &w): (&mut T::Real, &T)| *y = value(w);
+    let row = &mut row[first + low * step - samples.start..];
+    match (rising, step) {
+        (true, 1) => row.iter_mut().zip(rest[rest.len() - high..rest.len() - low].iter().rev()).for_each(put),
+        (true, _) => {
+            row.iter_mut().step_by(step).zip(rest[rest.len() - high..rest.len() - low].iter().rev()).for_each(put)
         }
-        // The taps `low..high` in the order of their columns, which are `first`, `first + step`, …
-        let index = |column: usize| column.saturating_sub(first).div_ceil(step).min(rest.len());
-        let (low, high) = (index(begin), index(begin + columns.len()));
-        if low == high {
-            continue;
-        }
-        // What has wrapped around has changed its sign.
-        let real = layout.samples() == Samples::Real;
-        let put = |(y, &w): (&mut T::Real, &T)| *y = if real { -value(w, imaginary) } else { value(w, imaginary) };
-        let row = &mut row[first + low * step - begin..];
-        match (rising, step) {
-            (true, 1) => row.iter_mut().zip(rest[rest.len() - high..rest.len() - low].iter().rev()).for_each(put),
-            (true, _) => {
-                row.iter_mut().step_by(step).zip(rest[rest.len() - high..rest.len() - low].iter().rev()).for_each(put)
-            }
-            (false, 1) => row.iter_mut().zip(&rest[low..high]).for_each(put),
-            (false, _) => row.iter_mut().step_by(step).zip(&rest[low..high]).for_each(put),
-        }
+        (false, 1) => row.iter_mut().zip(&rest[low..high]).for_each(put),
+        (false, _) => row.iter_mut().step_by(step).zip(&rest[low..high]).for_each(put),
     }
 }
 

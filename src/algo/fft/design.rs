@@ -5,7 +5,8 @@ use super::{forward, weight};
 use crate::algo::cost::near;
 use crate::algo::{Costs, Estimate, Needs};
 use crate::problem::{Pass, Problem};
-use crate::simd::Caches;
+use crate::simd::fourier::{GROUP, MOST_LANES};
+use crate::simd::{Caches, Isa, Kernels};
 use crate::transform::{Samples, good_size, unit};
 
 /// Bytes of transformed kernels beyond which a design is refused.
@@ -15,7 +16,7 @@ const MOST_PACKED: f64 = 4.0 * (1u64 << 30) as f64;
 pub(crate) fn design(costs: &Costs, problem: &Problem) -> Result<Vec<usize>, String> {
     let rank = problem.axes.len();
     let samples = if problem.dtype.is_complex() { Samples::Complex } else { Samples::Real };
-    let unit = |a: usize| if a + 1 == rank { unit(samples) } else { 1 };
+    let unit = |a: usize| unit(samples, a, rank);
     let axes = problem.axes.iter().map(|axis| Axis::new(problem, axis)).enumerate();
     let lists: Vec<Vec<usize>> =
         axes.map(|(a, axis)| candidates(&axis, axis.whole(boundary(problem)), unit(a))).collect();
@@ -79,7 +80,7 @@ fn candidates(axis: &Axis, whole: usize, unit: usize) -> Vec<usize> {
 /// A multiple of `unit` that has a transform. Long rows are a multiple of 16 registers: they can be finished a piece at
 /// a time.
 fn rounded(n: usize, unit: usize) -> usize {
-    let unit = if unit > 1 && n >= 64 * unit { 16 * unit } else { unit };
+    let unit = if unit >= MOST_LANES && n >= 64 * unit { 16 * unit } else { unit };
     good_size(n.div_ceil(unit)).saturating_mul(unit)
 }
 
@@ -125,24 +126,43 @@ fn error_growth(terms: f64) -> f64 {
     1.0 + 0.2 * terms.max(1.0).sqrt()
 }
 
+/// How much more the ends of rows cost whose groups of registers reach from one row into the next.
+const ACROSS: f64 = 1.2;
+
+/// The levels of a transform of `n` numbers, each by what it costs beside one of radix 2 that is part of one of 4.
+fn levels(mut n: usize) -> f64 {
+    let mut levels = 0.0;
+    for (radix, cost) in [(7, 3.7), (5, 2.8), (3, 1.7), (4, 2.0), (2, 1.4)] {
+        while n > 1 && n.is_multiple_of(radix) {
+            n /= radix;
+            levels += cost;
+        }
+    }
+    levels
+}
+
 fn seconds(costs: &Costs, problem: &Problem, transform: &[usize]) -> Result<f64, String> {
     let g = Geometry::new(problem, transform)?;
     let part = part(problem);
     let double = if part == 4 { 1.0 } else { 2.0 };
-    let complex = if problem.dtype.is_complex() { 1.0 } else { 0.5 };
+    let complex = if problem.dtype.is_complex() { 2.0 } else { 1.0 };
     // Complex numbers of a block.
     let block = g.block() as f64 / 2.0;
     let spectrum = block * (2 * part) as f64;
     // Every axis goes through the block once. It is not alone: its product and the kernel's spectrum are there too.
     let far = if near(2.0 * spectrum) { 0.0 } else { costs.fft_far };
     let beyond = (2.0 * spectrum - 0.5 * Caches::detect().last as f64).max(0.0) * costs.stream;
+    let lanes = if part == 4 { f32::lanes(Isa::detect()) } else { f64::lanes(Isa::detect()) };
     let mut one = costs.fft_transform + transform.len() as f64 * (block * (costs.fft_pass + far) + beyond);
-    for (a, &n) in transform.iter().enumerate() {
-        let last = a + 1 == transform.len();
-        let n = n as f64 * if last { complex } else { 1.0 };
-        one += 5.0 * block * n.log2() * if last { costs.fft_row } else { costs.fft_column };
+    for (a, &n) in g.layout.numbers().iter().enumerate() {
+        let cost = if a + 1 == transform.len() {
+            costs.fft_row * if n.is_multiple_of(GROUP * lanes) { 1.0 } else { ACROSS }
+        } else {
+            costs.fft_column
+        };
+        one += 5.0 * block * levels(n) * cost;
     }
-    let gather = g.samples() as f64 * costs.fft_copy / complex.max(0.5) * 0.5;
+    let gather = g.samples() as f64 * costs.fft_copy * complex;
     let tiles = g.axes().iter().fold(g.batch as f64, |n, a| n * a.tiles() as f64);
     let kernels = g.kernels() as f64;
     let total = match g.pass {

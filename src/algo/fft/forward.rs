@@ -10,7 +10,7 @@ use crate::element::{Element, Scalar, sealed};
 use crate::problem::{MAX_RANK, Pass, Problem};
 use crate::reference::Terms;
 use crate::simd::{self, Caches, Isa, Levels, Line, Workers};
-use crate::transform::{Crew, Planes, Transform, What};
+use crate::transform::{Crew, Samples, Transform, What};
 use crate::view::{MAX_AXES, Strided, View, ViewMut, advance};
 
 /// Tiles that one item of work transforms, at the most: each kernel's spectrum is read once for them all.
@@ -158,36 +158,38 @@ impl<R: Element<Real = R> + sealed::Real> Forward<R> {
         };
         let [f1, f2] = power::<R>(-(exponents[channel].to_f64().0 as i32));
         let scale = <R as Scalar>::from_f64(transform.scale());
-        // Taps go backwards from the beginning, and so behind the end.
+        // Taps go backwards from the beginning, and so behind the end; what wraps around there changes its sign.
+        let real = g.layout.samples() == Samples::Real;
+        let number = |part: usize, wrapped: bool| {
+            move |w: T| {
+                let (re, im) = if g.conjugate { w.conj() } else { w }.parts();
+                let number = (if part == 1 && !real { im } else { re }) * f1 * f2 * scale;
+                if wrapped && real { -number } else { number }
+            }
+        };
         let wrapped = |a: usize, i: usize| match g.axes[a].offset(i) {
             0 => 0,
             e => g.axes[a].size - e,
         };
         let plain = &plain[index * taps..][..taps];
-        g.layout.bands(block, crew.as_deref_mut(), |band, mut planes| {
-            planes.re.fill(Default::default());
-            planes.im.fill(Default::default());
-            // What of the axes from the `first` on lies in a slab, or in all of the block.
-            let write = |first: usize, taps: &[T], planes: &mut Planes<'_, R>| {
-                let columns = if last == 0 { band.clone() } else { 0..g.layout.row() };
-                let mut at = [0; MAX_RANK];
-                for taps in taps.chunks_exact(shape[last]) {
-                    let row = (first..last).map(|a| wrapped(a, at[a]) * g.layout.pitch(a)).sum();
-                    advance(&mut at[first..last], &shape[first..last]);
-                    let (axis, planes) = (&g.axes[last], planes.from(row));
-                    blocks::backwards(axis, taps, &g.layout, columns.clone(), planes, |w, imaginary| {
-                        let (re, im) = if g.conjugate { w.conj() } else { w }.parts();
-                        (if imaginary { im } else { re }) * f1 * f2 * scale
-                    });
+        g.layout.bands(block, crew.as_deref_mut(), |band, planes| {
+            for ((half, plane), part) in g.layout.halves().into_iter().zip([planes.re, planes.im]).zip(0..) {
+                plane.fill(Default::default());
+                let places = half.start + band.start..half.start + band.end;
+                if last == 0 {
+                    blocks::backwards(&g.axes[0], plain, places, plane, [number(part, false), number(part, true)]);
+                    continue;
                 }
-            };
-            if !g.layout.parted() {
-                return write(0, plain, &mut planes);
-            }
-            let taps = taps / shape[0];
-            for (i, place) in band.clone().enumerate() {
-                if let Some(tap) = g.axes[0].tap(place) {
-                    write(1, &plain[tap * taps..][..taps], &mut planes.from(i * g.layout.pitch(0)));
+                for (i, place) in places.enumerate() {
+                    let Some(tap) = g.axes[0].tap(place) else { continue };
+                    let (slab, number) = (&mut plane[i * g.layout.pitch(0)..], number(part, place > 0));
+                    let mut at = [0; MAX_RANK];
+                    for taps in plain[tap * (taps / shape[0])..][..taps / shape[0]].chunks_exact(shape[last]) {
+                        let row = (1..last).map(|a| wrapped(a, at[a]) * g.layout.pitch(a)).sum::<usize>();
+                        advance(&mut at[1..last], &shape[1..last]);
+                        let samples = 0..g.layout.row();
+                        blocks::backwards(&g.axes[last], taps, samples, &mut slab[row..], [number, number]);
+                    }
                 }
             }
         });

@@ -165,8 +165,7 @@ impl<T: Element> Item<'_, T> {
                 if hopeless {
                     return self.define(&mut out, [0; MAX_AXES], &counts, start);
                 }
-                let planes = block.split_at(block.len() / 2).into();
-                self.write_rows(&mut out, [0; MAX_AXES], &counts, first, planes, scale);
+                self.write_rows(&mut out, [0; MAX_AXES], &counts, first, block, scale);
             });
         }
     }
@@ -317,7 +316,7 @@ impl<T: Element> Item<'_, T> {
             return self.define(out, at, &tile.counts, [0; MAX_AXES]);
         }
         let scale = self.settle(channel, state, sum, outliers);
-        self.write_rows(out, at, &tile.counts, [0; MAX_RANK], sum.split_at(sum.len() / 2).into(), scale);
+        self.write_rows(out, at, &tile.counts, [0; MAX_RANK], sum, scale);
     }
 
     /// Makes sums what they would be without outliers and silence. Tells the power of two by which they are too small.
@@ -366,102 +365,94 @@ impl<T: Element> Item<'_, T> {
         }
     }
 
-    /// Writes results to the box from `at` on, so many on each axis, from the planes, where they begin with result
-    /// `first`.
+    /// Writes results to the box from `at` on, so many on each axis, from the block, where they begin with result `first`.
     fn write_rows(
         &self,
         out: &mut TileMut<'_, T>,
         at: [usize; MAX_AXES],
         counts: &[usize; MAX_RANK],
         first: [usize; MAX_RANK],
-        planes: [&[T::Real]; 2],
+        block: &[T::Real],
+        scale: i32,
+    ) {
+        let g = &self.forward.geometry;
+        if g.layout.samples() == Samples::Complex {
+            return self.write_part(out, at, counts, first, block, scale);
+        }
+        for half in g.layout.halves() {
+            let [low, high] = [half.start, half.end].map(|place| place.div_ceil(g.axes[0].every));
+            let (low, high) = (low.max(first[0]), high.min(first[0] + counts[0]));
+            if low < high {
+                let (mut at, mut counts, mut from) = (at, *counts, first);
+                at[2] += low - first[0];
+                (counts[0], from[0]) = (high - low, low);
+                self.write_part(out, at, &counts, from, block, scale);
+            }
+        }
+    }
+
+    /// As [`write_rows`](Self::write_rows), of results that lie at equal distances on each axis.
+    fn write_part(
+        &self,
+        out: &mut TileMut<'_, T>,
+        at: [usize; MAX_AXES],
+        counts: &[usize; MAX_RANK],
+        first: [usize; MAX_RANK],
+        block: &[T::Real],
         scale: i32,
     ) {
         let g = &self.forward.geometry;
         let last = g.rank - 1;
-        // Rows at equal distances are written together.
-        let together = last > 0 && scale == 0 && g.axes[last].every == 1 && g.layout.samples() == Samples::Real;
+        let complex = g.layout.samples() == Samples::Complex;
+        let begin: usize = (0..g.rank).map(|a| g.layout.place(a, first[a] * g.axes[a].every)).sum();
+        let pitch = |a: usize| g.axes[a].every * g.layout.pitch(a);
+        // Rows of real results side by side are written together.
+        let together = last > 0 && !complex && scale == 0 && g.axes[last].every == 1;
         let outer = if together { last - 1 } else { last };
+        let [f1, f2] = power::<T::Real>(scale);
+        let times = |re: T::Real, im: T::Real| T::from_parts(re * f1 * f2, im * f1 * f2);
+        let zero = <T::Real as Default>::default();
         let mut o = [0; MAX_RANK];
         for _ in 0..counts[..outer].iter().product() {
-            let (mut index, mut row) = (at, 0);
-            for a in 0..last {
+            let (mut index, mut row) = (at, begin);
+            for a in 0..outer {
                 index[2 + a] += o[a];
-                row += (first[a] + o[a]) * g.axes[a].every * g.layout.pitch(a);
+                row += o[a] * pitch(a);
             }
-            let (index, planes) = (&mut index[..2 + g.rank], planes.map(|plane| &plane[row..]));
             advance(&mut o[..outer], &counts[..outer]);
-            if !together {
-                self.write_row(out, index, counts[last], first[last], planes, scale);
-                continue;
+            let (index, re) = (&mut index[..2 + g.rank], &block[row..]);
+            if together {
+                let rows = [counts[outer], counts[last]];
+                self.write_together(out, index, rows, bytemuck::cast_slice(re), pitch(outer));
+            } else if complex {
+                let im = &block[row + g.layout.plane()..];
+                out.write_with(index, counts[last], |i| times(re[i * pitch(last)], im[i * pitch(last)]));
+            } else if pitch(last) == 1 && scale == 0 {
+                // Real elements are their real parts.
+                out.write(index, bytemuck::cast_slice(&re[..counts[last]]));
+            } else {
+                out.write_with(index, counts[last], |i| times(re[i * pitch(last)], zero));
             }
-            let pitch = g.axes[outer].every * g.layout.pitch(outer);
-            self.write_rows_together(out, index, [counts[outer], counts[last]], first[last], (planes, pitch));
         }
     }
 
-    /// Writes rows of so many results of both planes, `pitch` apart, from the `first` of each on, to `index` and below it.
-    fn write_rows_together(
+    /// Writes rows that lie `pitch` apart, to `index` and below it.
+    fn write_together(
         &self,
         out: &mut TileMut<'_, T>,
         index: &mut [usize],
         [rows, count]: [usize; 2],
-        first: usize,
-        (planes, pitch): ([&[T::Real]; 2], usize),
+        source: &[T],
+        pitch: usize,
     ) {
-        let last = index.len() - 1;
-        for ((from, width, _), plane) in self.forward.geometry.layout.stretches().into_iter().zip(planes) {
-            let (begin, end) = (first.max(from), (first + count).min(from + width));
-            if begin >= end {
-                continue;
-            }
-            let source: &[T] = bytemuck::cast_slice(&plane[begin - from..]);
-            if let Some((out, apart)) = out.apart(index, rows, end - begin) {
-                let call = Rows { source, steps: [0, pitch, 1], out: out.into(), apart, far: Far::Output };
-                T::copy_rows(self.forward.transform.isa(), call);
-            } else {
-                for row in source.chunks(pitch).take(rows) {
-                    out.write(index, &row[..end - begin]);
-                    index[last - 1] += 1;
-                }
-                index[last - 1] -= rows;
-            }
-            index[last] += end - begin;
+        if let Some((out, apart)) = out.apart(index, rows, count) {
+            let call = Rows { source, steps: [0, pitch, 1], out: out.into(), apart, far: Far::Output };
+            return T::copy_rows(self.forward.transform.isa(), call);
         }
-    }
-
-    /// Writes `count` results along the last axis, from the `first` of a row of both planes on, to `index` and behind it.
-    fn write_row(
-        &self,
-        out: &mut TileMut<'_, T>,
-        index: &mut [usize],
-        count: usize,
-        first: usize,
-        [re, im]: [&[T::Real]; 2],
-        scale: i32,
-    ) {
-        let g = &self.forward.geometry;
-        let (every, half) = (g.axes[g.rank - 1].every, g.layout.row());
-        let [f1, f2] = power::<T::Real>(scale);
-        let times = |re: T::Real, im: T::Real| T::from_parts(re * f1 * f2, im * f1 * f2);
-        if g.layout.samples() == Samples::Complex {
-            return out.write_with(index, count, |i| times(re[(first + i) * every], im[(first + i) * every]));
-        }
-        let end = first + count;
-        let middle = half.div_ceil(every).clamp(first, end);
-        let zero = <T::Real as Default>::default();
-        for (from, to, plane, before) in [(first, middle, re, 0), (middle, end, im, half)] {
-            if from == to {
-                continue;
-            }
-            let plane = &plane[from * every - before..];
-            if every == 1 && scale == 0 {
-                // Real elements are their real parts.
-                out.write(index, bytemuck::cast_slice(&plane[..to - from]));
-            } else {
-                out.write_with(index, to - from, |i| times(plane[i * every], zero));
-            }
-            index[1 + g.rank] += to - from;
+        let axis = index.len() - 2;
+        for row in source.chunks(pitch).take(rows) {
+            out.write(index, &row[..count]);
+            index[axis] += 1;
         }
     }
 
@@ -473,14 +464,12 @@ impl<T: Element> Item<'_, T> {
         let index = g.layout.index(place);
         let mut tap = [0; MAX_RANK];
         for &w in &self.packed.plain[g.kernel(channel, source) * taps..][..taps] {
-            let (mut row, mut column) = (Some(0), 0);
+            let mut place = Some(0);
             for (a, axis) in g.axes().iter().enumerate() {
                 let q = index[a].checked_sub(axis.offset(tap[a])).filter(|&q| q <= (axis.tile - 1) * axis.every);
-                row = row.zip(q).map(|(row, q)| if a + 1 < g.rank { row + q * g.layout.pitch(a) } else { row });
-                column = q.unwrap_or(0);
+                place = place.zip(q).map(|(place, q)| place + g.layout.place(a, q));
             }
-            if let Some(row) = row {
-                let place = g.layout.place(row, column);
+            if let Some(place) = place {
                 let (re, im) = (if g.conjugate { w.conj() } else { w } * x).parts();
                 sum[place] += re;
                 if g.layout.samples() == Samples::Complex {

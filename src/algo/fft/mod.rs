@@ -1,8 +1,8 @@
 //! The convolution theorem: overlap-save in tiles of any size, up to the whole field, along all axes at once.
 //!
 //! Forward passes and input gradients are both sliding sums over a dense axis, `y[q] = Σ_k w[k] · u[q + e(k)]`; what
-//! stride and dilation do is in the geometry of the axes. The two halves of a real tile are the real and the imaginary
-//! parts of a complex one of half the size, modulo `X^n - i`; see [`fourier`](crate::simd::fourier).
+//! stride and dilation do is in the geometry of the axes. The two halves of a real tile along its first axis are the real
+//! and the imaginary parts of a complex one of half the size, modulo `X^n - i`; see [`fourier`](crate::simd::fourier).
 
 mod blocks;
 mod design;

@@ -235,8 +235,8 @@ impl<T: Element> Run<'_, T> {
             }
             global[2..2 + g.rank].copy_from_slice(&index[2..2 + g.rank]);
             let offset = |a: usize, i: usize| g.axes[a].offset(i);
-            let row = (0..last).map(|a| offset(a, index[2 + a]) * g.layout.pitch(a)).sum();
-            let at = |i: usize| g.layout.place(row, offset(last, i));
+            let row: usize = (0..last).map(|a| g.layout.place(a, offset(a, index[2 + a]))).sum();
+            let at = |i: usize| row + g.layout.place(last, offset(last, i));
             out.write_with(&index[..2 + g.rank], shape[last], |i| {
                 let y = value(at(i));
                 // What is not finite, or has only overflowed on the way here, the definition tells.

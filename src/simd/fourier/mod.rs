@@ -44,8 +44,7 @@ mod passes;
 mod tables;
 
 pub(super) use lanes::Arithmetic;
-use tables::GROUP;
-pub(crate) use tables::{Ends, Levels};
+pub(crate) use tables::{Ends, GROUP, Levels};
 
 use super::{Isa, Plane};
 

@@ -34,7 +34,7 @@ pub(crate) struct Ends<R> {
 }
 
 /// Registers that are finished together.
-pub(super) const GROUP: usize = 4;
+pub(crate) const GROUP: usize = 4;
 
 /// Bytes of turns that stay near beside the data.
 const NEAR: usize = 16 << 10;
