@@ -9,6 +9,7 @@ use num_complex::Complex;
 
 use crate::algo::dense::{self, Dense, is_dense};
 use crate::algo::direct::{self, Direct};
+use crate::algo::fft::Last;
 use crate::algo::im2col::{self, Im2col};
 use crate::algo::separable::{self, Separable};
 use crate::algo::slide::{self, Slide};
@@ -146,7 +147,8 @@ fn recipe(costs: &Costs, problem: &Problem, algorithm: Algorithm, tolerance: f64
         Algorithm::Im2col if is_dense(problem) => Recipe::Im2col { block: dense::design(problem) },
         Algorithm::Im2col if weights => Recipe::Im2col { block: patches::design(problem) },
         Algorithm::Im2col => Recipe::Im2col { block: im2col::design(problem)? },
-        Algorithm::Fft => Recipe::Fft { transform: fft::design(costs, problem)? },
+        Algorithm::Fft => Recipe::Fft { transform: fft::design(costs, problem, Last::Transformed)? },
+        Algorithm::Mixed => Recipe::Mixed { tile: fft::design(costs, problem, Last::Summed)? },
         Algorithm::Winograd => {
             Recipe::Winograd { tile: of_dtype!(problem, T => winograd::design::<T>(costs, problem, tolerance))? }
         }
@@ -168,7 +170,8 @@ fn estimate(costs: &Costs, problem: &Problem, recipe: &Recipe) -> Result<Estimat
         Recipe::Im2col { block } if is_dense(problem) => Dense::estimate::<T>(costs, problem, *block),
         Recipe::Im2col { block } if weights => WeightPatches::estimate::<T>(costs, problem, *block),
         Recipe::Im2col { block } => Im2col::estimate::<T>(costs, problem, *block),
-        Recipe::Fft { transform } => fft::estimate(costs, problem, transform),
+        Recipe::Fft { transform } => fft::estimate(costs, problem, transform, Last::Transformed),
+        Recipe::Mixed { tile } => fft::estimate(costs, problem, tile, Last::Summed),
         Recipe::Winograd { tile } => winograd::estimate::<T>(costs, problem, tile),
         Recipe::Separable { .. } if weights => Err("it has no kernel to split".into()),
         Recipe::Separable { tile, rank } => Separable::estimate::<T>(costs, problem, tile, *rank),
@@ -185,7 +188,8 @@ fn execute<T: Element>(problem: &Problem, recipe: &Recipe) -> Result<Arc<dyn Exe
         Recipe::Im2col { block } if is_dense(problem) => Arc::new(Dense::new::<T>(problem, *block)?),
         Recipe::Im2col { block } if weights => Arc::new(WeightPatches::new::<T>(problem, *block)?),
         Recipe::Im2col { block } => Arc::new(Im2col::new::<T>(problem, *block)?),
-        Recipe::Fft { transform } => fft::build::<T>(problem, transform)?,
+        Recipe::Fft { transform } => fft::build::<T>(problem, transform, Last::Transformed)?,
+        Recipe::Mixed { tile } => fft::build::<T>(problem, tile, Last::Summed)?,
         Recipe::Winograd { tile } => winograd::build::<T>(problem, tile)?,
         Recipe::Separable { .. } if weights => return Err("it has no kernel to split".into()),
         Recipe::Separable { tile, rank } => Arc::new(Separable::new::<T>(problem, tile, *rank)?),

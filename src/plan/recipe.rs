@@ -31,12 +31,14 @@ pub enum Algorithm {
     Winograd,
     /// A pass an axis, of kernels that are sums of few products of vectors.
     Separable,
+    /// The convolution theorem along all axes but the last, and direct sums along that.
+    Mixed,
 }
 
 impl Algorithm {
     /// Every algorithm that computes: all but `Auto`.
-    pub const ALL: [Self; 6] =
-        [Self::Reference, Self::Direct, Self::Im2col, Self::Fft, Self::Winograd, Self::Separable];
+    pub const ALL: [Self; 7] =
+        [Self::Reference, Self::Direct, Self::Im2col, Self::Fft, Self::Winograd, Self::Separable, Self::Mixed];
 
     /// The name that [`Display`](fmt::Display) and [`FromStr`] use.
     ///
@@ -52,6 +54,7 @@ impl Algorithm {
             Self::Fft => "fft",
             Self::Winograd => "winograd",
             Self::Separable => "separable",
+            Self::Mixed => "mixed",
         }
     }
 }
@@ -118,6 +121,12 @@ pub enum Recipe {
         /// Products at the most: a kernel that is no sum of as many is left to the definition.
         rank: usize,
     },
+    /// Transforms along all axes but the last.
+    Mixed {
+        /// The transform's size on each axis but the last, a product of factors 2, 3, 5 and 7 and of real elements on the
+        /// first axis times 2; on the last axis the results of a tile.
+        tile: Vec<usize>,
+    },
 }
 
 impl Recipe {
@@ -135,6 +144,7 @@ impl Recipe {
             Self::Fft { .. } => Algorithm::Fft,
             Self::Winograd { .. } => Algorithm::Winograd,
             Self::Separable { .. } => Algorithm::Separable,
+            Self::Mixed { .. } => Algorithm::Mixed,
         }
     }
 }
@@ -143,7 +153,9 @@ impl fmt::Display for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sizes = match self {
             Self::Reference => return f.pad(self.algorithm().name()),
-            Self::Direct { tile } | Self::Winograd { tile } | Self::Separable { tile, .. } => tile.clone(),
+            Self::Direct { tile } | Self::Winograd { tile } | Self::Separable { tile, .. } | Self::Mixed { tile } => {
+                tile.clone()
+            }
             Self::Im2col { block } => vec![*block],
             Self::Fft { transform } => transform.clone(),
         };
@@ -178,9 +190,11 @@ impl FromStr for Recipe {
             (Algorithm::Fft, [_, ..], None) => Ok(Self::Fft { transform: sizes }),
             (Algorithm::Winograd, [_, ..], None) => Ok(Self::Winograd { tile: sizes }),
             (Algorithm::Separable, [_, ..], Some(Some(rank))) => Ok(Self::Separable { tile: sizes, rank }),
+            (Algorithm::Mixed, [_, _, ..], None) => Ok(Self::Mixed { tile: sizes }),
             _ => Err(Error::parse(
                 text,
-                "a recipe is reference, direct:TILE, im2col:BLOCK, fft:TRANSFORM, winograd:TILE or separable:TILE:RANK",
+                "a recipe is reference, direct:TILE, im2col:BLOCK, fft:TRANSFORM, winograd:TILE, separable:TILE:RANK or \
+                 mixed:TILE",
             )),
         }
     }
@@ -192,7 +206,15 @@ mod tests {
 
     #[test]
     fn a_recipe_is_read_as_it_is_written() {
-        for text in ["reference", "direct:8x4", "im2col:960", "fft:256x3x5", "winograd:4x6", "separable:64x512:2"] {
+        for text in [
+            "reference",
+            "direct:8x4",
+            "im2col:960",
+            "fft:256x3x5",
+            "winograd:4x6",
+            "separable:64x512:2",
+            "mixed:128x250",
+        ] {
             assert_eq!(text.parse::<Recipe>().expect(text).to_string(), text);
         }
     }
@@ -213,6 +235,8 @@ mod tests {
             "fft:3:2",
             "separable:8x8",
             "separable:8x8:0",
+            "mixed:128",
+            "mixed:8x8:1",
         ] {
             assert!(text.parse::<Recipe>().is_err(), "{text}");
         }

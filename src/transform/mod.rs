@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use crate::element::{Element, Scalar, sealed};
 use crate::problem::MAX_RANK;
-use crate::simd::fourier::{Columns, Ends, Levels, MOST_LANES, Products, ROOM, Rows};
+use crate::simd::fourier::{Columns, Ends, Levels, MOST_LANES, Products, ROOM, Rows, Sums};
 use crate::simd::{Caches, Isa, Line, Workers};
 
 pub(crate) use crate::simd::fourier::{Planes, What};
@@ -26,10 +26,19 @@ pub(crate) enum Samples {
     Complex,
 }
 
+/// What becomes of the last axis of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Last {
+    Transformed,
+    /// Sums along it are taken as they are, and it may have any length.
+    Summed,
+}
+
 /// How the samples of a block lie in its two planes.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     samples: Samples,
+    last: Last,
     rank: usize,
     /// Samples along each axis.
     extents: [usize; MAX_RANK],
@@ -46,9 +55,10 @@ pub(crate) struct Layout {
 
 impl Layout {
     /// That of so many samples along each axis, of elements of so many bytes a part; or why there is none.
-    pub(crate) fn new(extents: &[usize], samples: Samples, bytes: usize) -> Result<Self, String> {
+    pub(crate) fn new(extents: &[usize], last: Last, samples: Samples, bytes: usize) -> Result<Self, String> {
         let rank = extents.len();
-        for (a, &n) in extents.iter().enumerate() {
+        let transformed = if last == Last::Summed { rank - 1 } else { rank };
+        for (a, &n) in extents[..transformed].iter().enumerate() {
             let unit = unit(samples, a, rank);
             if n == 0 || !is_good(n / unit) || !n.is_multiple_of(unit) {
                 return Err(format!(
@@ -58,6 +68,7 @@ impl Layout {
         }
         let mut this = Self {
             samples,
+            last,
             rank,
             extents: [1; MAX_RANK],
             numbers: [1; MAX_RANK],
@@ -76,10 +87,15 @@ impl Layout {
         let mut used = this.row();
         // Slabs of single short rows would each want room for more registers.
         this.parted = this.numbers[0] > 1 && (rank > 2 || rank == 2 && used.is_multiple_of(ROOM));
+        if last == Last::Summed {
+            // Registers of results reach beyond the row, and so do those that their last ones meet.
+            used = used.checked_next_multiple_of(MOST_LANES).ok_or_else(too_large)?.saturating_add(MOST_LANES);
+            this.parted = true;
+        }
         for a in (0..rank - 1).rev() {
             if a == 0 && this.parted {
                 let rows = this.numbers[1..rank - 1].iter().product::<usize>();
-                let room = if (rows * this.row()).is_multiple_of(ROOM) { 0 } else { ROOM };
+                let room = if last == Last::Summed || (rows * this.row()).is_multiple_of(ROOM) { 0 } else { ROOM };
                 this.slab = [used, used + room];
                 used += room;
             }
@@ -112,6 +128,11 @@ impl Layout {
         2 * self.plane()
     }
 
+    /// How many axes are transformed.
+    fn transformed(&self) -> usize {
+        if self.last == Last::Summed { self.rank - 1 } else { self.rank }
+    }
+
     /// Samples along each axis.
     pub(crate) fn extents(&self) -> &[usize] {
         &self.extents[..self.rank]
@@ -138,6 +159,13 @@ impl Layout {
     /// The samples of the first axis that each plane holds, of complex ones either part of all.
     pub(crate) fn halves(&self) -> [Range<usize>; 2] {
         [0..self.numbers[0], self.extents[0] - self.numbers[0]..self.extents[0]]
+    }
+
+    /// Numbers of the columns of axis `a` that are transformed together, of rows of `row` numbers: gaps are columns too,
+    /// of anything.
+    fn columns(&self, a: usize, row: usize) -> usize {
+        let inner = a + 1..self.rank - 1;
+        inner.map(|a| (self.numbers[a] - 1) * self.pitches[a]).sum::<usize>() + row.next_multiple_of(MOST_LANES)
     }
 
     /// How the samples lie.
@@ -195,12 +223,27 @@ impl Layout {
     }
 }
 
+/// Sums along the last axis.
+#[derive(Debug)]
+struct Taps {
+    /// Numbers of a row that are results.
+    results: usize,
+    count: usize,
+    step: usize,
+    /// Where the rows of a kernel begin, and its slabs.
+    starts: Vec<usize>,
+    pitch: usize,
+}
+
 /// The forward and the inverse transform of a block, neither of them normalised.
 pub(crate) struct Transform<R> {
     isa: Isa,
     layout: Layout,
+    /// Of the axes that are transformed.
     levels: Vec<Levels<R>>,
-    ends: Ends<R>,
+    /// Of rows, if they are.
+    ends: Option<Ends<R>>,
+    taps: Option<Taps>,
     starts: Vec<usize>,
     /// Of a long single row, the first levels in several depths, for threads to share it in pieces.
     heads: Vec<Levels<R>>,
@@ -218,19 +261,28 @@ impl<R: Element<Real = R> + sealed::Real> Transform<R> {
         let last = layout.rank - 1;
         let mut levels = Vec::with_capacity(layout.rank);
         let mut turns = Vec::new();
-        for a in 0..layout.rank {
+        for a in 0..layout.transformed() {
             let rows = layout.numbers[a] / if a == last { R::lanes(isa) } else { 1 };
             let root = if a == 0 && layout.samples == Samples::Real { 0.25 } else { 0.0 };
             let (level, rest) = Levels::new(rows, root, number).ok_or("a prime factor above 7")?;
             levels.push(level);
             turns = rest;
         }
-        let (ends, starts) = (Ends::new(isa, &turns, number), layout.starts());
+        let ends = (layout.last == Last::Transformed).then(|| Ends::new(isa, &turns, number));
+        let starts = layout.starts();
         let heads = match levels.as_slice() {
             [row] if layout.row() >= LONG => PIECES.into_iter().filter_map(|n| row.first(row.blocks(n))).collect(),
             _ => Vec::new(),
         };
-        Ok(Self { isa, layout, levels, ends, starts, heads })
+        Ok(Self { isa, layout, levels, ends, taps: None, starts, heads })
+    }
+
+    /// That of a layout whose last axis is summed along, with taps `step` apart, by kernels that lie so.
+    pub(crate) fn with_taps(self, kernel: &Layout, step: usize) -> Self {
+        let count = kernel.row();
+        let results = self.layout.row() - (count - 1) * step;
+        let taps = Taps { results, count, step, starts: kernel.starts(), pitch: kernel.pitches[0] };
+        Self { taps: Some(taps), ..self }
     }
 
     pub(crate) fn isa(&self) -> Isa {
@@ -244,7 +296,7 @@ impl<R: Element<Real = R> + sealed::Real> Transform<R> {
 
     /// What the inverse of the forward transform must be multiplied by.
     pub(crate) fn scale(&self) -> f64 {
-        1.0 / self.layout.numbers().iter().map(|&n| n as f64).product::<f64>()
+        1.0 / self.layout.numbers[..self.layout.transformed()].iter().map(|&n| n as f64).product::<f64>()
     }
 
     /// All rows, or the part of one, of a band that has `count` numbers of the first axis.
@@ -259,7 +311,7 @@ impl<R: Element<Real = R> + sealed::Real> Transform<R> {
 
     /// The halves of a spectrum, as a product wants them.
     pub(crate) fn factor<'a>(&self, spectrum: &'a [R]) -> What<'a, R> {
-        What::Product(spectrum.split_at(self.layout.plane()).into())
+        What::Product(spectrum.split_at(spectrum.len() / 2).into())
     }
 
     /// Transforms a block, or back, or there, times a factor, and back in place with fewer ways to memory.
@@ -273,7 +325,12 @@ impl<R: Element<Real = R> + sealed::Real> Transform<R> {
             return self.sections(planes(block), 0, what);
         }
         let first_axis = |block: &mut [R], back: bool, crew: Crew<'_, '_>| {
-            let shape = [layout.numbers[0], layout.slab[1], layout.pitches[0]];
+            let width = match &self.taps {
+                _ if layout.last == Last::Transformed => layout.slab[1],
+                Some(taps) if back => layout.columns(0, taps.results),
+                _ => layout.columns(0, layout.row()),
+            };
+            let shape = [layout.numbers[0], width, layout.pitches[0]];
             let levels = &self.levels[0];
             strips(block, shape, crew, |planes| R::columns(self.isa, Columns { planes, levels, back }));
         };
@@ -284,12 +341,14 @@ impl<R: Element<Real = R> + sealed::Real> Transform<R> {
         // Rows are cut into bands by who transforms them.
         let band = if rows == 1 && crew.is_none() { layout.numbers[0] } else { layout.band::<R>() };
         cut(block, [layout.numbers[0] * pitch, band * pitch], crew.as_deref_mut(), |start, mut planes| {
-            let (what, slabs) = (what.from(start), planes.re.len() / pitch);
+            let slabs = planes.re.len() / pitch;
+            let apart = self.taps.as_ref().map_or(pitch, |taps| taps.pitch);
+            let what = |slab: usize| what.from((start / pitch + slab) * apart);
             if rows == 1 {
-                return self.rows(planes, &self.starts[..slabs], what);
+                return self.rows(planes, &self.starts[..slabs], what(0));
             }
-            for slab in (0..slabs).map(|slab| slab * pitch) {
-                self.sections(planes.from(slab), 1, what.from(slab));
+            for slab in 0..slabs {
+                self.sections(planes.from(slab * pitch), 1, what(slab));
             }
         });
         if !matches!(what, What::Forward) {
@@ -311,7 +370,7 @@ impl<R: Element<Real = R> + sealed::Real> Transform<R> {
         if !matches!(what, What::Inverse) {
             columns(block, false, workers);
         }
-        let (levels, ends) = (&self.levels[0], &self.ends);
+        let (levels, Some(ends)) = (&self.levels[0], &self.ends) else { return };
         cut(block, [n, piece], Some(&mut *workers), |start, planes| {
             let (piece, what) = ([start / piece, count], what.from(start));
             R::rows(self.isa, Rows { planes, levels, ends, starts: &[0], room: 0, piece, what });
@@ -335,9 +394,15 @@ impl<R: Element<Real = R> + sealed::Real> Transform<R> {
     }
 
     fn rows(&self, planes: Planes<'_, R>, starts: &[usize], what: What<'_, R>) {
-        let levels = &self.levels[self.layout.rank - 1];
-        let room = self.layout.slab[0];
-        R::rows(self.isa, Rows { planes, levels, ends: &self.ends, starts, room, piece: [0, 1], what });
+        if let Some(ends) = &self.ends {
+            let levels = &self.levels[self.layout.rank - 1];
+            let room = self.layout.slab[0];
+            R::rows(self.isa, Rows { planes, levels, ends, starts, room, piece: [0, 1], what });
+        } else if let (Some(taps), What::Product(factor)) = (&self.taps, what) {
+            let Taps { results, count, step, .. } = *taps;
+            let from = &taps.starts[..starts.len()];
+            R::sums(self.isa, Sums { planes, starts, results, taps: factor, from, count, step });
+        }
     }
 
     fn columns(&self, axis: usize, first: usize, planes: &mut Planes<'_, R>, starts: &[usize], back: bool) {
@@ -346,9 +411,7 @@ impl<R: Element<Real = R> + sealed::Real> Transform<R> {
         if rows == 1 {
             return;
         }
-        // Gaps are columns too, of anything.
-        let inner = (axis + 1..layout.rank - 1).map(|a| (layout.numbers[a] - 1) * layout.pitches[a]).sum::<usize>();
-        let shape = [rows, inner + layout.row(), layout.pitches[axis]];
+        let shape = [rows, layout.columns(axis, layout.row()), layout.pitches[axis]];
         let outer = layout.numbers[first..axis].iter().product::<usize>();
         for &start in starts.iter().step_by(starts.len() / outer) {
             R::columns(self.isa, Columns { planes: planes.from(start).rows(shape), levels, back });
@@ -448,7 +511,7 @@ mod tests {
 
     /// Convolves two sparse blocks by transforms and by the definition.
     fn check<R: Element<Real = R> + sealed::Real>(isa: Isa, extents: &[usize], samples: Samples) {
-        let layout = Layout::new(extents, samples, size_of::<R>()).expect("a layout");
+        let layout = Layout::new(extents, Last::Transformed, samples, size_of::<R>()).expect("a layout");
         let transform = Transform::<R>::new(isa, layout.clone()).expect("a transform");
         let count: usize = extents.iter().product();
         let parts = if samples == Samples::Real { 1 } else { 2 };
@@ -569,7 +632,7 @@ mod tests {
     #[test]
     fn sizes_without_transforms_are_refused() {
         for extents in [&[0][..], &[16], &[48], &[22, 32], &[3, 32], &[4, 24], &[352], &[1 << 30, 1 << 30, 32]] {
-            assert!(Layout::new(extents, Samples::Real, 4).is_err(), "{extents:?}");
+            assert!(Layout::new(extents, Last::Transformed, Samples::Real, 4).is_err(), "{extents:?}");
         }
     }
 }

@@ -7,23 +7,27 @@ use crate::algo::{Costs, Estimate, Needs};
 use crate::problem::{Pass, Problem};
 use crate::simd::fourier::{GROUP, MOST_LANES};
 use crate::simd::{Caches, Isa, Kernels};
-use crate::transform::{Samples, good_size, unit};
+use crate::transform::{Last, Samples, good_size, unit};
 
 /// Bytes of transformed kernels beyond which a design is refused.
 const MOST_PACKED: f64 = 4.0 * (1u64 << 30) as f64;
 
-/// The sizes of the cheapest transform.
-pub(crate) fn design(costs: &Costs, problem: &Problem) -> Result<Vec<usize>, String> {
+/// The sizes of the cheapest transform; where the last axis is summed along, results of a tile there.
+pub(crate) fn design(costs: &Costs, problem: &Problem, last: Last) -> Result<Vec<usize>, String> {
     let rank = problem.axes.len();
     let samples = if problem.dtype.is_complex() { Samples::Complex } else { Samples::Real };
     let unit = |a: usize| unit(samples, a, rank);
     let axes = problem.axes.iter().map(|axis| Axis::new(problem, axis)).enumerate();
-    let lists: Vec<Vec<usize>> =
-        axes.map(|(a, axis)| candidates(&axis, axis.whole(boundary(problem)), unit(a))).collect();
+    let lists: Vec<Vec<usize>> = axes
+        .map(|(a, axis)| match last {
+            Last::Summed if a + 1 == rank => columns(&axis),
+            _ => candidates(&axis, axis.whole(boundary(problem)), unit(a)),
+        })
+        .collect();
     let mut best: Option<(f64, Vec<usize>)> = None;
     let try_one = |choice: &[usize], best: &mut Option<(f64, Vec<usize>)>| {
         let transform: Vec<usize> = choice.iter().zip(&lists).map(|(&i, list)| list[i]).collect();
-        let Ok(cost) = seconds(costs, problem, &transform) else { return };
+        let Ok(cost) = seconds(costs, problem, &transform, last) else { return };
         if best.as_ref().is_none_or(|(least, _)| cost < *least) {
             *best = Some((cost, choice.to_vec()));
         }
@@ -47,7 +51,7 @@ pub(crate) fn design(costs: &Costs, problem: &Problem) -> Result<Vec<usize>, Str
         None => vec![0; rank],
     };
     let transform: Vec<usize> = choice.iter().zip(&lists).map(|(&i, list)| list[i]).collect();
-    estimate(costs, problem, &transform)?;
+    estimate(costs, problem, &transform, last)?;
     Ok(transform)
 }
 
@@ -77,6 +81,19 @@ fn candidates(axis: &Axis, whole: usize, unit: usize) -> Vec<usize> {
     sizes
 }
 
+/// Results worth trying along an axis that is summed along: windows of whole cache lines, and all of it.
+fn columns(axis: &Axis) -> Vec<usize> {
+    let (mut sizes, mut window) = (Vec::new(), 64);
+    while window < axis.dense().saturating_add(axis.span - 1) && sizes.len() < 12 {
+        if window >= 2 * axis.span {
+            sizes.push((window - axis.span) / axis.every + 1);
+        }
+        window = (window * 3 / 2).next_multiple_of(MOST_LANES);
+    }
+    sizes.push(axis.results.max(1));
+    sizes
+}
+
 /// A multiple of `unit` that has a transform. Long rows are a multiple of 16 registers: they can be finished a piece at
 /// a time.
 fn rounded(n: usize, unit: usize) -> usize {
@@ -85,20 +102,20 @@ fn rounded(n: usize, unit: usize) -> usize {
 }
 
 /// What this design costs and takes, or why it does not fit the problem.
-pub(crate) fn estimate(costs: &Costs, problem: &Problem, transform: &[usize]) -> Result<Estimate, String> {
-    let (geometry, needs) = fits(problem, transform)?;
-    Ok(Estimate { seconds: seconds(costs, problem, transform)?, needs, error: error(problem, &geometry) })
+pub(crate) fn estimate(costs: &Costs, problem: &Problem, transform: &[usize], last: Last) -> Result<Estimate, String> {
+    let (geometry, needs) = fits(problem, transform, last)?;
+    Ok(Estimate { seconds: seconds(costs, problem, transform, last)?, needs, error: error(problem, &geometry) })
 }
 
 /// The geometry of this design and what it takes, or why it does not fit the problem.
-pub(super) fn fits(problem: &Problem, transform: &[usize]) -> Result<(Geometry, Needs), String> {
-    let geometry = Geometry::new(problem, transform)?;
+pub(super) fn fits(problem: &Problem, transform: &[usize], last: Last) -> Result<(Geometry, Needs), String> {
+    let geometry = Geometry::new(problem, transform, last)?;
     let (element, part) = (problem.dtype.size(), part(problem));
     let needs = match problem.pass {
         Pass::WeightGradient => weight::Division::new(&geometry, part).needs(&geometry, part),
         _ => forward::Division::new(&geometry, part).needs(&geometry, element, part),
     };
-    let packed = geometry.kernels() as f64 * geometry.block() as f64 * part as f64;
+    let packed = geometry.kernels() as f64 * geometry.kernel_block() as f64 * part as f64;
     if packed > MOST_PACKED {
         return Err(format!("its transformed kernels would take {:.1} GiB", packed / (1u64 << 30) as f64));
     }
@@ -116,12 +133,12 @@ fn error(problem: &Problem, geometry: &Geometry) -> f64 {
     let depth = (geometry.samples().max(2) as f64).log2();
     let terms = match problem.pass {
         Pass::WeightGradient => problem.terms() as f64 / geometry.samples() as f64,
-        _ => geometry.channels().1 as f64,
+        _ => geometry.summed() as f64,
     };
     problem.dtype.epsilon() * (4.0 + 2.0 * depth) * error_growth(terms)
 }
 
-/// The sums over channels or tiles are running sums.
+/// The sums over channels, taps or tiles are running sums.
 fn error_growth(terms: f64) -> f64 {
     1.0 + 0.2 * terms.max(1.0).sqrt()
 }
@@ -141,9 +158,12 @@ fn levels(mut n: usize) -> f64 {
     levels
 }
 
-fn seconds(costs: &Costs, problem: &Problem, transform: &[usize]) -> Result<f64, String> {
-    let g = Geometry::new(problem, transform)?;
+fn seconds(costs: &Costs, problem: &Problem, transform: &[usize], last: Last) -> Result<f64, String> {
+    let g = Geometry::new(problem, transform, last)?;
     let part = part(problem);
+    if last == Last::Summed {
+        return Ok(summed_seconds(costs, problem, &g));
+    }
     let double = if part == 4 { 1.0 } else { 2.0 };
     let complex = if problem.dtype.is_complex() { 2.0 } else { 1.0 };
     // Complex numbers of a block.
@@ -190,4 +210,28 @@ fn seconds(costs: &Costs, problem: &Problem, transform: &[usize]) -> Result<f64,
         }
     };
     Ok(costs.run + total * double)
+}
+
+/// What transforms of all axes but the last cost with sums along that.
+fn summed_seconds(costs: &Costs, problem: &Problem, g: &Geometry) -> f64 {
+    let part = part(problem);
+    let wide = part as f64 / 4.0;
+    let lanes = if part == 4 { f32::lanes(Isa::detect()) } else { f64::lanes(Isa::detect()) };
+    let last = g.rank - 1;
+    let (numbers, axis) = (g.layout.numbers(), &g.axes[last]);
+    let rows = numbers[..last].iter().product::<usize>() as f64;
+    let results = ((axis.tile - 1) * axis.every + 1).next_multiple_of(lanes) as f64;
+    let bytes = ((g.block() + g.kernel_block()) * part) as f64;
+    let far = if near(bytes) { 0.0 } else { costs.fft_far };
+    // Forth all columns of the window, back those of results.
+    let columns = rows * (axis.size as f64 + results);
+    let levels: f64 = numbers[..last].iter().map(|&n| levels(n)).sum();
+    let transforms = columns * (5.0 * levels * costs.fft_column + last as f64 * (costs.fft_pass + far));
+    let sums = rows * (results / lanes as f64) * (4 * axis.kernel) as f64 * costs.fft_sum;
+    let copies = 3.0 * rows * axis.size as f64 * 2.0 * costs.fft_copy;
+    let tiles = g.axes().iter().fold(g.batch as f64, |n, a| n * a.tiles() as f64) * g.groups as f64;
+    let tile = 2.0 * costs.fft_transform + transforms * wide + sums + copies * wide + costs.fft_item;
+    let kernel = g.kernel_block() as f64 / 2.0 * (5.0 * levels * costs.fft_column + costs.fft_pack);
+    let balance = if tiles < 8.0 { 1.2 } else { 1.0 };
+    costs.run + tiles * tile * balance + g.kernels() as f64 * (kernel * wide + costs.fft_transform)
 }

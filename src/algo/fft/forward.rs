@@ -10,7 +10,7 @@ use crate::element::{Element, Scalar, sealed};
 use crate::problem::{MAX_RANK, Pass, Problem};
 use crate::reference::Terms;
 use crate::simd::{self, Caches, Isa, Levels, Line, Workers};
-use crate::transform::{Crew, Samples, Transform, What};
+use crate::transform::{Crew, Last, Samples, Transform, What};
 use crate::view::{MAX_AXES, Strided, View, ViewMut, advance};
 
 /// Tiles that one item of work transforms, at the most: each kernel's spectrum is read once for them all.
@@ -74,7 +74,7 @@ impl Division {
         }
         let outliers = (geometry.samples() / 16).clamp(4, 4096) * sources.min(64);
         let few = items == 1 || items < FEW && bytes > Caches::detect().second;
-        let shared = geometry.channels() == (1, 1) && few && bytes >= SHARED;
+        let shared = geometry.last == Last::Transformed && geometry.channels() == (1, 1) && few && bytes >= SHARED;
         Self { batch, tiles, count, channels, outliers, shared }
     }
 
@@ -82,7 +82,7 @@ impl Division {
     pub(super) fn needs(&self, geometry: &Geometry, element: usize, part: usize) -> Needs {
         let (_, sources) = geometry.channels();
         let lines = |count: usize, bytes: usize| count.saturating_mul(bytes).div_ceil(Line::BYTES);
-        let spectra = geometry.kernels().saturating_mul(geometry.block());
+        let spectra = geometry.kernels().saturating_mul(geometry.kernel_block());
         let channels = geometry.channels().0 * geometry.groups;
         let packed = lines(channels, part)
             .saturating_add(lines(geometry.kernels().saturating_mul(geometry.taps()), element))
@@ -105,6 +105,8 @@ pub(super) struct Forward<R> {
     kernel: Strided,
     pub(super) geometry: Geometry,
     pub(super) transform: Transform<R>,
+    /// That of kernels, if it is another one.
+    kernel_transform: Option<Transform<R>>,
 }
 
 /// A kernel made ready.
@@ -118,11 +120,17 @@ pub(super) struct Packed<'a, T, R> {
 
 impl<R: Element<Real = R> + sealed::Real> Forward<R> {
     /// The geometry has been checked by the estimate.
-    pub(super) fn new(problem: &Problem, transform: &[usize]) -> Result<Self, String> {
-        let geometry = Geometry::new(problem, transform)?;
+    pub(super) fn new(problem: &Problem, transform: &[usize], last: Last) -> Result<Self, String> {
+        let geometry = Geometry::new(problem, transform, last)?;
         let kernel = Strided::dense(&problem.kernel_shape(), Default::default());
-        let transform = Transform::new(Isa::detect(), geometry.layout.clone())?;
-        Ok(Self { problem: problem.clone(), kernel, geometry, transform })
+        let isa = Isa::detect();
+        let mut transform = Transform::new(isa, geometry.layout.clone())?;
+        let mut kernel_transform = None;
+        if last == Last::Summed {
+            transform = transform.with_taps(&geometry.kernel_layout, geometry.axes[geometry.rank - 1].dilation);
+            kernel_transform = Some(Transform::new(isa, geometry.kernel_layout.clone())?);
+        }
+        Ok(Self { problem: problem.clone(), kernel, geometry, transform, kernel_transform })
     }
 
     fn division(&self) -> Division {
@@ -137,7 +145,7 @@ impl<R: Element<Real = R> + sealed::Real> Forward<R> {
         Packed {
             exponents: &simd::elements(head)[..channels],
             plain: &simd::elements(plain)[..elements],
-            spectra: &simd::elements(spectra)[..g.kernels() * g.block()],
+            spectra: &simd::elements(spectra)[..g.kernels() * g.kernel_block()],
         }
     }
 
@@ -150,7 +158,8 @@ impl<R: Element<Real = R> + sealed::Real> Forward<R> {
         block: &mut [R],
         mut crew: Crew<'_, '_>,
     ) {
-        let (g, transform) = (&self.geometry, &self.transform);
+        let (g, transform) = (&self.geometry, self.kernel_transform.as_ref().unwrap_or(&self.transform));
+        let layout = &g.kernel_layout;
         let (taps, shape, last) = (g.taps(), g.kernel_shape(), g.rank - 1);
         let channel = match g.pass {
             Pass::InputGradient => index / g.group_in / g.group_out * g.group_in + index % g.group_in,
@@ -159,7 +168,7 @@ impl<R: Element<Real = R> + sealed::Real> Forward<R> {
         let [f1, f2] = power::<R>(-(exponents[channel].to_f64().0 as i32));
         let scale = <R as Scalar>::from_f64(transform.scale());
         // Taps go backwards from the beginning, and so behind the end; what wraps around there changes its sign.
-        let real = g.layout.samples() == Samples::Real;
+        let real = layout.samples() == Samples::Real;
         let number = |part: usize, wrapped: bool| {
             move |w: T| {
                 let (re, im) = if g.conjugate { w.conj() } else { w }.parts();
@@ -172,8 +181,8 @@ impl<R: Element<Real = R> + sealed::Real> Forward<R> {
             e => g.axes[a].size - e,
         };
         let plain = &plain[index * taps..][..taps];
-        g.layout.bands(block, crew.as_deref_mut(), |band, planes| {
-            for ((half, plane), part) in g.layout.halves().into_iter().zip([planes.re, planes.im]).zip(0..) {
+        layout.bands(block, crew.as_deref_mut(), |band, planes| {
+            for ((half, plane), part) in layout.halves().into_iter().zip([planes.re, planes.im]).zip(0..) {
                 plane.fill(Default::default());
                 let places = half.start + band.start..half.start + band.end;
                 if last == 0 {
@@ -182,13 +191,17 @@ impl<R: Element<Real = R> + sealed::Real> Forward<R> {
                 }
                 for (i, place) in places.enumerate() {
                     let Some(tap) = g.axes[0].tap(place) else { continue };
-                    let (slab, number) = (&mut plane[i * g.layout.pitch(0)..], number(part, place > 0));
+                    let (slab, number) = (&mut plane[i * layout.pitch(0)..], number(part, place > 0));
                     let mut at = [0; MAX_RANK];
                     for taps in plain[tap * (taps / shape[0])..][..taps / shape[0]].chunks_exact(shape[last]) {
-                        let row = (1..last).map(|a| wrapped(a, at[a]) * g.layout.pitch(a)).sum::<usize>();
+                        let row = (1..last).map(|a| wrapped(a, at[a]) * layout.pitch(a)).sum::<usize>();
                         advance(&mut at[1..last], &shape[1..last]);
-                        let samples = 0..g.layout.row();
-                        blocks::backwards(&g.axes[last], taps, samples, &mut slab[row..], [number, number]);
+                        let (axis, row) = (&g.axes[last], &mut slab[row..]);
+                        if g.last == Last::Summed {
+                            taps.iter().enumerate().for_each(|(i, &w)| row[axis.offset(i) / axis.dilation] = number(w));
+                        } else {
+                            blocks::backwards(axis, taps, 0..layout.row(), row, [number, number]);
+                        }
                     }
                 }
             }
@@ -222,20 +235,21 @@ impl<T: Element> Execute<T> for Forward<T::Real> {
         let taps = g.taps();
         let exponents: &mut [T::Real] = take(&mut packed, g.channels().0 * g.groups);
         let plain: &mut [T] = take(&mut packed, g.kernels() * taps);
-        let spectra: &mut [T::Real] = take(&mut packed, g.kernels() * g.block());
+        let spectra: &mut [T::Real] = take(&mut packed, g.kernels() * g.kernel_block());
         kernel.copy_to(plain);
         self.exponents(plain, exponents);
         let (plain, exponents) = (&*plain, &*exponents);
-        if g.kernels() < FEW && g.block() * size_of::<T::Real>() >= SHARED {
-            for (index, block) in spectra.chunks_exact_mut(g.block()).enumerate() {
+        let block = g.kernel_block();
+        if g.kernels() < FEW && block * size_of::<T::Real>() >= SHARED {
+            for (index, block) in spectra.chunks_exact_mut(block).enumerate() {
                 self.transform_kernel(index, plain, exponents, block, Some(&mut *workers));
             }
             return;
         }
-        let out = ViewMut { data: spectra, at: Strided::dense(&[g.kernels(), g.block()], Default::default()) };
-        workers.tiles(out, &[1, g.block()], |mut tile, _| {
+        let out = ViewMut { data: spectra, at: Strided::dense(&[g.kernels(), block], Default::default()) };
+        workers.tiles(out, &[1, block], |mut tile, _| {
             let index = tile.start()[0];
-            self.transform_kernel(index, plain, exponents, tile.row(&[0, 0], g.block()), None);
+            self.transform_kernel(index, plain, exponents, tile.row(&[0, 0], block), None);
         });
     }
 

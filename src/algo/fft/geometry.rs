@@ -3,7 +3,7 @@
 use super::blocks::Window;
 use crate::algo::gather::Span;
 use crate::problem::{Boundary, MAX_RANK, Pass, Problem, SpatialAxis};
-use crate::transform::{Layout, Samples};
+use crate::transform::{Last, Layout, Samples};
 
 /// One axis of a sliding sum over dense positions: `y[q] = Σ_k w[k] · u[q + e(k)]`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -101,6 +101,20 @@ impl Axis {
     }
 }
 
+/// Whether sums along the last axis may be taken directly, or why not.
+fn summable(problem: &Problem) -> Result<(), String> {
+    if problem.pass == Pass::WeightGradient {
+        return Err("a weight gradient sums along all axes".into());
+    }
+    if problem.axes.len() < 2 {
+        return Err("it transforms all axes but the last, and there is one".into());
+    }
+    if (problem.in_channels, problem.out_channels) != (problem.groups, problem.groups) {
+        return Err("it takes one channel a group".into());
+    }
+    Ok(())
+}
+
 /// The tiling of a problem.
 #[derive(Clone, Debug)]
 pub(super) struct Geometry {
@@ -108,6 +122,9 @@ pub(super) struct Geometry {
     pub(super) rank: usize,
     /// How a tile lies in a block.
     pub(super) layout: Layout,
+    /// How a kernel does.
+    pub(super) kernel_layout: Layout,
+    pub(super) last: Last,
     pub(super) pass: Pass,
     pub(super) groups: usize,
     /// Channels a group of the input and of the output.
@@ -120,15 +137,26 @@ pub(super) struct Geometry {
 }
 
 impl Geometry {
-    pub(super) fn new(problem: &Problem, transform: &[usize]) -> Result<Self, String> {
+    /// With these sizes of the transform on each axis; where the last is summed along, results of a tile there.
+    pub(super) fn new(problem: &Problem, transform: &[usize], last: Last) -> Result<Self, String> {
         let rank = problem.axes.len();
         if transform.len() != rank {
             return Err(format!("its transform has {} axes, the problem {rank}", transform.len()));
+        }
+        if last == Last::Summed {
+            summable(problem)?;
         }
         let boundary = boundary(problem);
         let mut axes = [Axis::default(); MAX_RANK];
         for (a, axis) in problem.axes.iter().enumerate() {
             let (size, span) = (transform[a], axis.span());
+            if last == Last::Summed && a + 1 == rank {
+                let mut this = Axis::new(problem, axis);
+                this.tile = size.clamp(1, this.results.max(1));
+                this.size = ((this.tile - 1).saturating_mul(this.every)).saturating_add(span);
+                axes[a] = this;
+                continue;
+            }
             if size < span {
                 return Err(format!("its transform of {size} is shorter than the kernel's span of {span}"));
             }
@@ -146,11 +174,19 @@ impl Geometry {
             true => (Samples::Complex, problem.dtype.size() / 2),
             false => (Samples::Real, problem.dtype.size()),
         };
-        let layout = Layout::new(transform, samples, bytes)?;
+        let mut extents = axes.map(|axis| axis.size);
+        let layout = Layout::new(&extents[..rank], last, samples, bytes)?;
+        let mut kernel_layout = layout.clone();
+        if last == Last::Summed {
+            extents[rank - 1] = axes[rank - 1].kernel;
+            kernel_layout = Layout::new(&extents[..rank], last, samples, bytes)?;
+        }
         Ok(Self {
             axes,
             rank,
             layout,
+            kernel_layout,
+            last,
             pass: problem.pass,
             groups: problem.groups,
             group_in: problem.in_channels / problem.groups,
@@ -201,6 +237,17 @@ impl Geometry {
     /// Numbers of a block: of its real parts and its imaginary ones.
     pub(super) fn block(&self) -> usize {
         self.layout.block()
+    }
+
+    /// Numbers of a kernel's block.
+    pub(super) fn kernel_block(&self) -> usize {
+        self.kernel_layout.block()
+    }
+
+    /// Terms of the sums that are taken directly.
+    pub(super) fn summed(&self) -> usize {
+        let along = if self.last == Last::Summed { self.axes[self.rank - 1].kernel } else { 1 };
+        along * self.channels().1
     }
 
     /// Samples of a tile.

@@ -173,7 +173,7 @@ impl<T: Element> Item<'_, T> {
     /// The spectrum of the kernel of a result channel that has one only, to multiply by.
     fn factor(&self, channel: usize) -> What<'_, T::Real> {
         let (g, transform) = (&self.forward.geometry, &self.forward.transform);
-        transform.factor(&self.packed.spectra[g.kernel(channel, 0) * g.block()..][..g.block()])
+        transform.factor(&self.packed.spectra[g.kernel(channel, 0) * g.kernel_block()..][..g.kernel_block()])
     }
 
     /// Tiles in the box `out`.

@@ -16,6 +16,7 @@ mod weight;
 
 use std::sync::Arc;
 
+pub(crate) use crate::transform::Last;
 pub(crate) use design::{design, estimate};
 
 use super::Execute;
@@ -23,12 +24,16 @@ use crate::element::Element;
 use crate::problem::{Pass, Problem};
 use crate::simd::{self, Line};
 
-/// The algorithm ready to run with these transform sizes.
-pub(crate) fn build<T: Element>(problem: &Problem, transform: &[usize]) -> Result<Arc<dyn Execute<T>>, String> {
-    design::fits(problem, transform)?;
+/// The algorithm ready to run with these transform sizes; where the last axis is summed along, results of a tile there.
+pub(crate) fn build<T: Element>(
+    problem: &Problem,
+    transform: &[usize],
+    last: Last,
+) -> Result<Arc<dyn Execute<T>>, String> {
+    design::fits(problem, transform, last)?;
     Ok(match problem.pass {
         Pass::WeightGradient => Arc::new(weight::Weight::<T::Real>::new(problem, transform)?),
-        _ => Arc::new(forward::Forward::<T::Real>::new(problem, transform)?),
+        _ => Arc::new(forward::Forward::<T::Real>::new(problem, transform, last)?),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use num_complex::Complex;
 
-use super::{build, estimate};
+use super::{Last, build, estimate};
 use crate::algo::cost::sum_error;
 use crate::algo::{Call, Costs, Second};
 use crate::element::{Element, Scalar};
@@ -29,7 +29,7 @@ fn operand<'a, T: Scalar>(name: &'static str, data: &'a [T], shape: &[usize]) ->
 fn check<T: Element>(problem: &str, transform: &[usize], spoil: impl Fn(&mut [T])) {
     let problem: Problem = problem.parse().expect("a problem");
     let problem = problem.with_dtype(T::DTYPE).expect("a size that fits");
-    let execute = build::<T>(&problem, transform).expect("sizes that fit");
+    let execute = build::<T>(&problem, transform, Last::Transformed).expect("sizes that fit");
     let needs = execute.needs();
     assert!(needs.shared > 0, "{problem}: the tile is shared");
     let [shape, kernel_shape, output] = [problem.input_shape(), problem.kernel_shape(), problem.output_shape()];
@@ -70,7 +70,7 @@ fn check<T: Element>(problem: &str, transform: &[usize], spoil: impl Fn(&mut [T]
     let modulus = |x: &T| x.parts().0.to_f64().0.hypot(x.parts().1.to_f64().0);
     let largest = x.iter().map(modulus).filter(|x| x.is_finite()).fold(0.0, f64::max);
     let norm = w.iter().map(|w| modulus(w).powi(2)).sum::<f64>().sqrt();
-    let error = estimate(&Costs::default(), &problem, transform).expect("sizes that fit").error;
+    let error = estimate(&Costs::default(), &problem, transform, Last::Transformed).expect("sizes that fit").error;
     let limit = (error + sum_error(w.len(), f64::EPSILON)) * largest * norm;
     let mut index = vec![0; output.len()];
     let step = alone.len() / 61 + 1;

@@ -10,7 +10,7 @@ use crate::element::{Element, Scalar, sealed};
 use crate::problem::{Boundary, MAX_RANK, Problem};
 use crate::reference::Terms;
 use crate::simd::{Isa, Line, TileMut, Workers};
-use crate::transform::{Product, Samples, Transform, What};
+use crate::transform::{Last, Product, Samples, Transform, What};
 use crate::view::{MAX_AXES, Strided, View, ViewMut, advance};
 
 /// Bytes of the sums of one item of work.
@@ -71,7 +71,7 @@ pub(super) struct Weight<R> {
 
 impl<R: Element<Real = R> + sealed::Real> Weight<R> {
     pub(super) fn new(problem: &Problem, transform: &[usize]) -> Result<Self, String> {
-        let geometry = Geometry::new(problem, transform)?;
+        let geometry = Geometry::new(problem, transform, Last::Transformed)?;
         let transform = Transform::new(Isa::detect(), geometry.layout.clone())?;
         Ok(Self { problem: problem.clone(), geometry, transform })
     }

@@ -19,6 +19,8 @@ pub(in crate::simd) trait Arithmetic: Vector {
     unsafe fn times_plus(self, factor: Self, sum: Self) -> Self;
     /// `self * factor - less`
     unsafe fn times_minus(self, factor: Self, less: Self) -> Self;
+    /// `from - self * factor`
+    unsafe fn minus_times(self, factor: Self, from: Self) -> Self;
     /// The lanes of both in turn: `self[0], other[0], self[1], …`, a register full and the rest.
     unsafe fn zip(self, other: Self) -> (Self, Self);
     /// Exchanges a lane's high bits and a register's: with `B` lanes in 16 bytes, `A` times as many in a register and `q`
@@ -33,7 +35,7 @@ pub(in crate::simd) trait Arithmetic: Vector {
 /// Arithmetic by the intrinsics of one x86 instruction set.
 #[cfg(target_arch = "x86_64")]
 macro_rules! x86_arithmetic {
-    ($vector:ty, $t:ty, $splat:ident, $add:ident, $sub:ident, $mul:ident, $fma:ident, $fms:ident, $zip:expr,
+    ($vector:ty, $t:ty, $splat:ident, $add:ident, $sub:ident, $mul:ident, $fma:ident, $fms:ident, $fnma:ident, $zip:expr,
      |$high:ident| $exchange_high:expr, |$low:ident| $exchange_low:expr) => {
         impl Arithmetic for $vector {
             #[inline(always)]
@@ -70,6 +72,11 @@ macro_rules! x86_arithmetic {
             unsafe fn times_minus(self, factor: Self, less: Self) -> Self {
                 // SAFETY: as above.
                 Self(unsafe { $fms(self.0, factor.0, less.0) })
+            }
+            #[inline(always)]
+            unsafe fn minus_times(self, factor: Self, from: Self) -> Self {
+                // SAFETY: as above.
+                Self(unsafe { $fnma(self.0, factor.0, from.0) })
             }
             #[inline(always)]
             unsafe fn zip(self, other: Self) -> (Self, Self) {
@@ -135,6 +142,7 @@ mod x86 {
         _mm512_mul_ps,
         _mm512_fmadd_ps,
         _mm512_fmsub_ps,
+        _mm512_fnmadd_ps,
         |a, b| {
             let low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
             let high = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
@@ -158,6 +166,7 @@ mod x86 {
         _mm512_mul_pd,
         _mm512_fmadd_pd,
         _mm512_fmsub_pd,
+        _mm512_fnmadd_pd,
         |a, b| {
             let low = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
             let high = _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15);
@@ -183,6 +192,7 @@ mod x86 {
         _mm256_mul_ps,
         _mm256_fmadd_ps,
         _mm256_fmsub_ps,
+        _mm256_fnmadd_ps,
         |a, b| {
             // Within each half; then the halves.
             let (low, high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
@@ -208,6 +218,7 @@ mod x86 {
         _mm256_mul_pd,
         _mm256_fmadd_pd,
         _mm256_fmsub_pd,
+        _mm256_fnmadd_pd,
         |a, b| {
             let (low, high) = (_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b));
             (_mm256_permute2f128_pd::<0x20>(low, high), _mm256_permute2f128_pd::<0x31>(low, high))
@@ -259,6 +270,11 @@ macro_rules! portable_arithmetic {
             unsafe fn times_minus(self, factor: Self, less: Self) -> Self {
                 // SAFETY: as above.
                 unsafe { self.mul_add(factor.0, Self(less.0.map(|x| -x))) }
+            }
+            #[inline(always)]
+            unsafe fn minus_times(self, factor: Self, from: Self) -> Self {
+                // SAFETY: the caller's promise.
+                unsafe { self.mul_add(factor.0.map(|x| -x), from) }
             }
             #[inline(always)]
             unsafe fn zip(self, other: Self) -> (Self, Self) {

@@ -41,6 +41,7 @@
 mod butterflies;
 mod lanes;
 mod passes;
+mod sums;
 mod tables;
 
 pub(super) use lanes::Arithmetic;
@@ -129,6 +130,20 @@ pub struct Products<'a, R> {
     pub(crate) add: bool,
 }
 
+/// Replaces the numbers of rows by sums of products, `x[c] = Σ_k taps[k] · x[c + k·step]`.
+pub struct Sums<'a, R> {
+    pub(crate) planes: Planes<'a, R>,
+    /// Where rows begin.
+    pub(crate) starts: &'a [usize],
+    /// Numbers of a row that are replaced, up to whole registers: what follows them may hold anything.
+    pub(crate) results: usize,
+    pub(crate) taps: [&'a [R]; 2],
+    /// Where the taps of each row begin, how many they are, and how many numbers apart what they are taken of.
+    pub(crate) from: &'a [usize],
+    pub(crate) count: usize,
+    pub(crate) step: usize,
+}
+
 /// The transforms of a real type.
 pub trait Transforms: Copy + 'static {
     /// Transforms columns. Panics where a slice is too short for what the call says.
@@ -137,13 +152,15 @@ pub trait Transforms: Copy + 'static {
     fn rows(isa: Isa, call: Rows<'_, Self>);
     /// Adds up products. Panics where lengths differ or are not a multiple of the lanes.
     fn products(isa: Isa, call: Products<'_, Self>);
+    /// Sums along rows. Panics where a slice is too short for what the call says.
+    fn sums(isa: Isa, call: Sums<'_, Self>);
 }
 
 macro_rules! entry {
-    ($t:ty, $vector:ident, $lanes:expr, $name:ident, $call:ident) => {
+    ($t:ty, $vector:ident, $lanes:expr, $module:ident, $name:ident, $call:ident) => {
         fn $name(isa: Isa, call: $call<'_, Self>) {
             call.check(<$t as super::Kernels>::lanes(isa));
-            dispatch!(isa, call, $call<$t> => passes::$name, $vector, $vector, $lanes)
+            dispatch!(isa, call, $call<$t> => $module::$name, $vector, $vector, $lanes)
         }
     };
 }
@@ -151,9 +168,10 @@ macro_rules! entry {
 macro_rules! transforms {
     ($t:ty, $vector:ident, $lanes:expr) => {
         impl Transforms for $t {
-            entry!($t, $vector, $lanes, columns, Columns);
-            entry!($t, $vector, $lanes, rows, Rows);
-            entry!($t, $vector, $lanes, products, Products);
+            entry!($t, $vector, $lanes, passes, columns, Columns);
+            entry!($t, $vector, $lanes, passes, rows, Rows);
+            entry!($t, $vector, $lanes, passes, products, Products);
+            entry!($t, $vector, $lanes, sums, sums, Sums);
         }
     };
 }
@@ -205,6 +223,18 @@ impl<R> Products<'_, R> {
         assert!(len.is_multiple_of(lanes) && self.sum.im.len() == len, "sums are whole registers");
         let same = |planes: &[&[R]; 2]| planes.iter().all(|plane| plane.len() == len);
         assert!(same(&self.first) && same(&self.second), "planes of one length");
+    }
+}
+
+impl<R> Sums<'_, R> {
+    /// Everything that the loops take on trust.
+    fn check(&self, lanes: usize) {
+        assert!(self.starts.len() == self.from.len() && self.count > 0, "every row has taps");
+        let reach = (self.count - 1).saturating_mul(self.step).saturating_add(self.results.next_multiple_of(lanes));
+        let end = self.starts.iter().max().map_or(0, |start| start.saturating_add(reach));
+        assert!(end <= self.planes.re.len() && end <= self.planes.im.len(), "the planes hold all that rows meet");
+        let end = self.from.iter().max().map_or(0, |from| from.saturating_add(self.count));
+        assert!(self.taps.iter().all(|plane| end <= plane.len()), "the kernel has all taps");
     }
 }
 
@@ -287,6 +317,52 @@ mod tests {
                     let from = if add { before[k][i].to_f64().0 } else { 0.0 };
                     // Numbers of few bits: the sum is exact.
                     assert_eq!(y.to_f64().0, from + product[k], "{isa:?} {i} of {len}, {conjugate} {add}");
+                }
+            }
+        }
+    }
+
+    fn sums_agree<R: Part>(isa: Isa, end: End, results: usize, [count, step]: [usize; 2]) {
+        let lanes = R::lanes(isa);
+        let (reach, pitch) = (results.next_multiple_of(lanes) + (count - 1) * step, count + 2);
+        let starts = [1, 1 + reach];
+        let ([mut re, mut im], before) = planes::<R>(end, 1 + 2 * reach);
+        let taps = planes::<R>(end, pitch + count).0;
+        let taps = [&*taps[0], &*taps[1]];
+        let planes = Planes { re: &mut re, im: &mut im };
+        R::sums(isa, Sums { planes, starts: &starts, results, taps, from: &[0, pitch], count, step });
+        for (row, start) in starts.into_iter().enumerate() {
+            for i in 0..reach {
+                let value = |plane: &[R], i: usize| plane[i].to_f64().0;
+                let mut expected = [0, 1].map(|part| value(&before[part], start + i));
+                if i < results {
+                    expected = [0.0; 2];
+                    for tap in 0..count {
+                        let [w, x] = [(taps, row * pitch + tap), ([&*before[0], &*before[1]], start + i + tap * step)]
+                            .map(|(planes, i)| planes.map(|plane| value(plane, i)));
+                        expected[0] += w[0] * x[0] - w[1] * x[1];
+                        expected[1] += w[0] * x[1] + w[1] * x[0];
+                    }
+                } else if i < results.next_multiple_of(lanes) {
+                    continue;
+                }
+                // Numbers of few bits: the sum is exact.
+                assert_eq!(
+                    [value(&re, start + i), value(&im, start + i)],
+                    expected,
+                    "{isa:?} {results} {count} {step}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn sums_along_rows_are_those_of_their_definition() {
+        for (isa, end) in Isa::all().into_iter().flat_map(|isa| End::BOTH.map(|end| (isa, end))) {
+            for results in 1..=70 {
+                for taps in [[1, 1], [2, 3], [5, 1], [9, 2], [31, 1]] {
+                    sums_agree::<f32>(isa, end, results, taps);
+                    sums_agree::<f64>(isa, end, results, taps);
                 }
             }
         }
