@@ -430,7 +430,7 @@ fn good(n: usize, unit: usize) -> usize {
 
 /// The transforms that a problem can be tiled with: from the shortest that holds the kernel to longer than everything.
 fn transforms(problem: &Problem, random: &mut Random) -> Vec<Vec<usize>> {
-    let unit = if problem.dtype().is_complex() { 16 } else { 32 };
+    let halves = if problem.dtype().is_complex() { 1 } else { 2 };
     let spans: Vec<usize> = problem.axes().iter().map(|a| a.span()).collect();
     let mut lists: Vec<Vec<usize>> = [0, 1, 2, 4, 7].map(|more| spans.iter().map(|s| s + more).collect()).to_vec();
     lists.push(spans.iter().map(|s| (2 * s).next_power_of_two()).collect());
@@ -438,7 +438,7 @@ fn transforms(problem: &Problem, random: &mut Random) -> Vec<Vec<usize>> {
     lists.push(problem.axes().iter().map(|a| a.input() + a.output() * a.stride() + 2 * a.span()).collect());
     for list in &mut lists {
         for (a, n) in list.iter_mut().enumerate() {
-            *n = good(*n, if a + 1 == problem.rank() { unit } else { 1 });
+            *n = good(*n, if a == 0 { halves } else { 1 } * if a + 1 == problem.rank() { 16 } else { 1 });
         }
     }
     lists.dedup();
@@ -508,6 +508,32 @@ fn small_kernels(random: &mut Random, rank: usize) -> Problem {
     }
 }
 
+/// A field or a layer by depth, forward or its input's gradient.
+fn any_by_depth(random: &mut Random, rank: usize) -> Problem {
+    loop {
+        let groups = 1 + random.below(3);
+        let (shape, kernel): (Vec<usize>, Vec<usize>) =
+            (0..rank).map(|_| (1 + random.below(60), 1 + random.below(8))).unzip();
+        let mut some = |most: usize| (0..rank).map(|_| 1 + random.below(most)).collect::<Vec<_>>();
+        let (stride, dilation, padding) = (some(3), some(2), some(6));
+        let padding: Vec<_> = padding.into_iter().map(|p| (p as isize - 2, p as isize - 1)).collect();
+        let built = Problem::layer(1 + random.below(2), groups, groups, &shape, &kernel)
+            .groups(groups)
+            .stride(&stride)
+            .dilation(&dilation)
+            .padding(&padding)
+            .boundary(random.pick(&BOUNDARIES))
+            .flip(random.once_in(2))
+            .conjugate(random.once_in(4))
+            .pass(random.pick(&[Pass::Forward, Pass::InputGradient]))
+            .layout(random.pick(&LAYOUTS))
+            .build();
+        if let Some(problem) = built.ok().filter(|p| p.flops() <= 4e6) {
+            return problem;
+        }
+    }
+}
+
 #[test]
 fn recipes_given_agree() {
     battery(|b| {
@@ -518,6 +544,12 @@ fn recipes_given_agree() {
                 let case = Case::<T>::integers(&problem, &mut random);
                 for transform in transforms(&problem, &mut random) {
                     b.recipe(&case, &Recipe::Fft { transform });
+                }
+                let by_depth = any_by_depth(&mut random, 2 + i % 2);
+                let case_by_depth = Case::<T>::integers(&by_depth.with_dtype(problem.dtype()).expect("small"), &mut random);
+                for mut tile in transforms(&case_by_depth.problem, &mut random) {
+                    *tile.last_mut().expect("an axis") = random.pick(&[1, 2, 7, 16, 61, 10_000]);
+                    b.recipe(&case_by_depth, &Recipe::Mixed { tile });
                 }
                 for extent in [1, 2, 3, 5, 16, 10_000] {
                     b.recipe(&case, &Recipe::Direct { tile: vec![extent; problem.rank()] });

@@ -330,6 +330,10 @@ fn recipes_that_do_not_fit() {
         for list in lists {
             recipes.push(Recipe::Fft { transform: list.to_vec() });
             recipes.push(Recipe::Direct { tile: list.to_vec() });
+            recipes.push(Recipe::Mixed { tile: list.to_vec() });
+        }
+        for tile in [[0, 64], [64, 0], [1, 64], [4, 64], [63, 64], [22, 64], [HUGE, 8], [1 << 62, 64]] {
+            recipes.push(Recipe::Mixed { tile: tile.to_vec() });
         }
         for transform in [[0, 0], [64, 0], [0, 64], [1, 1], [4, 64], [64, 4], [4, 4]] {
             recipes.push(Recipe::Fft { transform: transform.to_vec() });

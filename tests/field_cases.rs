@@ -97,7 +97,7 @@ impl Case {
 
             let rounded = matches!(
                 filter.explain().chosen().algorithm,
-                Algorithm::Fft | Algorithm::Winograd | Algorithm::Separable
+                Algorithm::Fft | Algorithm::Winograd | Algorithm::Separable | Algorithm::Mixed
             );
             let bound = if rounded {
                 // Data and kernel may have changed places, and the inputs were rounded once.

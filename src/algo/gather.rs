@@ -35,6 +35,9 @@ pub(crate) fn dense_pitches(extents: &[usize]) -> [usize; MAX_RANK] {
     pitches
 }
 
+/// Samples at the ends of rows whose places are looked up once for all rows.
+const ENDS: usize = 32;
+
 /// Rows that are asked for before they are copied.
 const AHEAD: usize = 4;
 
@@ -45,7 +48,40 @@ pub(crate) struct Source<'a, T> {
     pub(crate) boundary: Boundary,
 }
 
+/// Where the samples of a span that lie outside the data come from, by the boundary's rule: from the place of a row's
+/// first sample on.
+struct Ends {
+    /// Those inside.
+    low: usize,
+    high: usize,
+    places: [Option<isize>; ENDS],
+}
+
+impl Ends {
+    fn of<T: Element>(source: &Source<'_, T>, axis: usize, span: &Span) -> Self {
+        let (low, high) = span.inside(source.view.shape()[2 + axis]);
+        let mut this = Self { low, high, places: [None; ENDS] };
+        let outside = (0..low).chain(high..span.count);
+        this.places.iter_mut().zip(outside).for_each(|(place, i)| *place = source.place(axis, span, i));
+        this
+    }
+
+    /// That of the sample numbered `i`, which lies outside; `None` where it is a constant.
+    #[inline(always)]
+    fn place<T: Element>(&self, source: &Source<'_, T>, axis: usize, span: &Span, i: usize) -> Option<isize> {
+        let number = if i < self.low { i } else { self.low + i - self.high };
+        self.places.get(number).copied().unwrap_or_else(|| source.place(axis, span, i))
+    }
+}
+
 impl<'a, T: Element> Source<'a, T> {
+    /// Where the sample numbered `i` of a span along an axis lies, from the first one of that axis on.
+    fn place(&self, axis: usize, span: &Span, i: usize) -> Option<isize> {
+        let position = span.start + (i * span.step) as isize;
+        let index = self.boundary.source(position, self.view.shape()[2 + axis])?;
+        Some(self.view.at.step(axis, index))
+    }
+
     /// Whether every sample outside the data is [`outside`](Self::outside).
     pub(crate) fn outside_is_constant(&self) -> bool {
         matches!(self.boundary, Boundary::Zero | Boundary::Constant(_))
@@ -235,15 +271,13 @@ impl<'a, T: Element> Source<'a, T> {
         look: &mut Look<T::Real>,
     ) {
         let (at, extents, last) = (&self.view.at, &self.view.shape()[2..], spans.len() - 1);
-        let data: &[T::Real] = bytemuck::cast_slice(self.view.data);
-        let position = |a: usize, i: usize| spans[a].start + (i * spans[a].step) as isize;
-        let source = |a: usize, i: usize| self.boundary.source(position(a, i), extents[a]);
-        let (low, high) = spans[last].inside(extents[last]);
-        let count = spans[last].count;
+        let (data, outside): (&[T::Real], _) = (bytemuck::cast_slice(self.view.data), self.outside().parts().0);
+        let ends = Ends::of(self, last, &spans[last]);
+        let (low, high, count) = (ends.low, ends.high, spans[last].count);
         // Rows at equal distances, the first of whose axis begins at `from`.
         let rows = |rows: usize, from: isize, step: usize, to: &mut [T::Real], pitch: usize, look: &mut Look<_>| {
             if low < high {
-                let begin = from + at.step(last, position(last, low) as usize);
+                let begin = from + spans[last].start + low as isize;
                 look.copy([rows, high - low], (&data[begin as usize..], step), (&mut to[low..], pitch));
             }
             if (low, high) == (0, count) {
@@ -251,9 +285,9 @@ impl<'a, T: Element> Source<'a, T> {
             }
             for y in 0..rows {
                 for i in (0..low).chain(high..count) {
-                    to[y * pitch + i] = match source(last, i) {
-                        Some(i) => data[(from + (y * step) as isize + at.step(last, i)) as usize],
-                        None => self.outside().parts().0,
+                    to[y * pitch + i] = match ends.place(self, last, &spans[last], i) {
+                        Some(place) => data[(from + (y * step) as isize + place) as usize],
+                        None => outside,
                     };
                 }
             }
@@ -268,20 +302,21 @@ impl<'a, T: Element> Source<'a, T> {
         let mut index = [0; MAX_RANK];
         for _ in 0..counts[..outer].iter().product() {
             let place = (0..outer).map(|a| index[a] * spans[a].pitch).sum::<usize>();
-            let from = (0..outer).try_fold(at.channel(n, c), |from, a| Some(from + at.step(a, source(a, index[a])?)));
+            let from =
+                (0..outer).try_fold(at.channel(n, c), |from, a| Some(from + self.place(a, &spans[a], index[a])?));
             advance(&mut index[..outer], &counts[..outer]);
             let (step, pitch) = (at.step(outer, spans[outer].step), spans[outer].pitch);
             let mut y = 0;
             while y < spans[outer].count {
                 let (low, high) = spans[outer].inside(extents[outer]);
-                let row = from.and_then(|from| Some(from + at.step(outer, source(outer, y)?)));
-                let alike = if (low..high).contains(&y) && step >= 0 { high - y } else { 1 };
+                let row = from.and_then(|from| Some(from + self.place(outer, &spans[outer], y)?));
+                let alike = if row.is_some() && (low..high).contains(&y) && step >= 0 { high - y } else { 1 };
                 let to = place + y * pitch;
                 match row {
                     Some(row) => rows(alike, row, step.unsigned_abs(), &mut destination[to..], pitch, look),
                     None => {
                         let row = &mut destination[to..][..count];
-                        row.fill(self.outside().parts().0);
+                        row.fill(outside);
                         look.at([&*row].into_iter());
                     }
                 }
@@ -338,10 +373,11 @@ impl<'a, T: Element> Source<'a, T> {
         map: impl Fn(T) -> U + Copy,
     ) {
         let rank = spans.len();
-        let (at, extents) = (&self.view.at, &self.view.shape()[2..]);
+        let at = &self.view.at;
         let outside = map(self.outside());
         let last = spans[rank - 1];
-        let (low, high) = last.inside(extents[rank - 1]);
+        let ends = Ends::of(self, rank - 1, &last);
+        let (low, high) = (ends.low, ends.high);
         let counts: [usize; MAX_RANK] = std::array::from_fn(|a| if a + 1 < rank { spans[a].count } else { 1 });
         let mut index = [0; MAX_RANK];
         if last.count == 0 {
@@ -350,9 +386,8 @@ impl<'a, T: Element> Source<'a, T> {
         for _ in 0..counts.iter().product() {
             let (mut from, mut to, mut within) = (at.channel(n, c), 0, true);
             for a in 0..rank - 1 {
-                let position = spans[a].start + (index[a] * spans[a].step) as isize;
-                match self.boundary.source(position, extents[a]) {
-                    Some(i) => from += at.step(a, i),
+                match self.place(a, &spans[a], index[a]) {
+                    Some(place) => from += place,
                     None => within = false,
                 }
                 to += index[a] * spans[a].pitch;
@@ -363,15 +398,11 @@ impl<'a, T: Element> Source<'a, T> {
                 row.iter_mut().step_by(last.pitch).for_each(|y| *y = outside);
                 continue;
             }
-            let at_edge = |i: usize| {
-                let position = last.start + (i * last.step) as isize;
-                match self.boundary.source(position, extents[rank - 1]) {
-                    Some(i) => map(self.view.data[(from + at.step(rank - 1, i)) as usize]),
-                    None => outside,
-                }
-            };
             for i in (0..low).chain(high..last.count) {
-                row[i * last.pitch] = at_edge(i);
+                row[i * last.pitch] = match ends.place(self, rank - 1, &last, i) {
+                    Some(place) => map(self.view.data[(from + place) as usize]),
+                    None => outside,
+                };
             }
             if low == high {
                 continue;

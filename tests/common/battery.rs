@@ -20,23 +20,25 @@ pub fn algorithms() -> Vec<Algorithm> {
 pub fn must_support(algorithm: Algorithm, problem: &Problem) -> bool {
     let small = problem.axes().iter().all(|a| a.stride() == 1 && a.dilation() == 1 && matches!(a.kernel(), 3 | 5));
     let folded = problem.boundary().reads_data();
+    let one = problem.in_channels() == problem.groups() && problem.out_channels() == problem.groups();
+    let weights = problem.pass() == Pass::WeightGradient;
     match algorithm {
         Algorithm::Winograd => small && !folded && problem.rank() <= 3,
         Algorithm::Separable => {
-            let one = problem.in_channels() == problem.groups() && problem.out_channels() == problem.groups();
             let taps = problem.axes().iter().map(|a| a.kernel());
             let plain = problem.axes().iter().all(|a| a.stride() == 1) && taps.clone().filter(|&k| k > 1).count() > 1;
             // Any two of its axes leave few products.
             let few = problem.rank() <= 3 && taps.clone().all(|k| k <= 5);
-            problem.pass() != Pass::WeightGradient && !problem.dtype().is_complex() && one && plain && few
+            !weights && !problem.dtype().is_complex() && one && plain && few
         }
+        Algorithm::Mixed => !weights && one && problem.rank() > 1,
         _ => true,
     }
 }
 
 /// Whether the algorithm computes sums of whole numbers exactly.
 pub fn is_exact(algorithm: Algorithm) -> bool {
-    !matches!(algorithm, Algorithm::Fft | Algorithm::Winograd | Algorithm::Separable)
+    !matches!(algorithm, Algorithm::Fft | Algorithm::Winograd | Algorithm::Separable | Algorithm::Mixed)
 }
 
 /// Runs many cases through many algorithms, and fails at the end with the first failures of each.

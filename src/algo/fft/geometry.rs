@@ -151,6 +151,9 @@ impl Geometry {
         for (a, axis) in problem.axes.iter().enumerate() {
             let (size, span) = (transform[a], axis.span());
             if last == Last::Summed && a + 1 == rank {
+                if size == 0 {
+                    return Err("its tile has no results along the last axis".into());
+                }
                 let mut this = Axis::new(problem, axis);
                 this.tile = size.clamp(1, this.results.max(1));
                 this.size = ((this.tile - 1).saturating_mul(this.every)).saturating_add(span);
