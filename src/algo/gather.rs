@@ -41,6 +41,39 @@ const ENDS: usize = 32;
 /// Rows that are asked for before they are copied.
 const AHEAD: usize = 4;
 
+/// What copies rows.
+trait Copier<U> {
+    /// So many rows of such a width, from and to places with elements from one row to the next.
+    fn rows(&mut self, shape: [usize; 2], from: (&[U], usize), to: (&mut [U], usize));
+    /// A row, or a part of one, has been written from elsewhere.
+    fn also(&mut self, row: &[U]);
+}
+
+impl<R: Element<Real = R> + PartialOrd> Copier<R> for Look<R> {
+    fn rows(&mut self, shape: [usize; 2], from: (&[R], usize), to: (&mut [R], usize)) {
+        self.copy(shape, from, to);
+    }
+
+    fn also(&mut self, row: &[R]) {
+        self.at([row].into_iter());
+    }
+}
+
+/// Copies elements that lie so far apart.
+struct Steps {
+    isa: Isa,
+    step: usize,
+}
+
+impl<T: Element> Copier<T> for Steps {
+    fn rows(&mut self, [rows, width]: [usize; 2], (source, step): (&[T], usize), (to, pitch): (&mut [T], usize)) {
+        let out = Plane::of(to, pitch.max(width), rows, width).into();
+        T::copy_rows(self.isa, Rows { source, steps: [0, step, self.step], out, apart: 1, far: Far::Source });
+    }
+
+    fn also(&mut self, _: &[T]) {}
+}
+
 /// A source with what lies outside it.
 #[derive(Clone, Copy)]
 pub(crate) struct Source<'a, T> {
@@ -136,8 +169,16 @@ impl<'a, T: Element> Source<'a, T> {
         holds_outside: bool,
     ) {
         if !self.lies_in_rows() {
+            let forwards = self.view.at.step(spans.len() - 1, 1) >= 0;
             for (i, block) in destination.chunks_mut(pitch.max(1)).take(channels).enumerate() {
-                self.gather((n, c + i), spans, block, |x| x);
+                match forwards {
+                    true => {
+                        let step = self.view.at.step(spans.len() - 1, spans[spans.len() - 1].step) as usize;
+                        let data = (self.view.data, self.outside());
+                        self.copy_by((n, c + i), spans, data, block, &mut Steps { isa, step });
+                    }
+                    false => self.gather((n, c + i), spans, block, |x| x),
+                }
             }
             return;
         }
@@ -261,68 +302,83 @@ impl<'a, T: Element> Source<'a, T> {
         }
     }
 
+    /// Calls `visit` for the rows of the block of channel `(n, c)` that `spans` tell, those at equal distances in the source
+    /// together: where they begin in the source, how many and how far apart they are there, and where they go in the
+    /// destination. A row that lies outside the data, and is all one constant, begins nowhere.
+    fn each_rows(
+        &self,
+        (n, c): (usize, usize),
+        spans: &[Span],
+        mut visit: impl FnMut(Option<isize>, [usize; 2], usize),
+    ) {
+        let (at, last) = (&self.view.at, spans.len() - 1);
+        let Some(outer) = last.checked_sub(1) else { return visit(Some(at.channel(n, c)), [1, 0], 0) };
+        let counts: [usize; MAX_RANK] = std::array::from_fn(|a| if a < outer { spans[a].count } else { 1 });
+        let (low, high) = spans[outer].inside(self.view.shape()[2 + outer]);
+        let (step, pitch) = (at.step(outer, spans[outer].step), spans[outer].pitch);
+        let mut index = [0; MAX_RANK];
+        for _ in 0..counts[..outer].iter().product() {
+            let to = (0..outer).map(|a| index[a] * spans[a].pitch).sum::<usize>();
+            let from =
+                (0..outer).try_fold(at.channel(n, c), |from, a| Some(from + self.place(a, &spans[a], index[a])?));
+            advance(&mut index[..outer], &counts[..outer]);
+            let mut y = 0;
+            while y < spans[outer].count {
+                let row = from.and_then(|from| Some(from + self.place(outer, &spans[outer], y)?));
+                let alike = if row.is_some() && (low..high).contains(&y) && step >= 0 { high - y } else { 1 };
+                visit(row, [alike, step.unsigned_abs()], to + y * pitch);
+                y += alike;
+            }
+        }
+    }
+
+    /// Copies the block of channel `(n, c)` that `spans` tell, of elements or, if these are real, of their parts. The last
+    /// axis' pitch is 1, and its stride not negative.
+    fn copy_by<U: Copy>(
+        &self,
+        channel: (usize, usize),
+        spans: &[Span],
+        (data, outside): (&[U], U),
+        destination: &mut [U],
+        copier: &mut impl Copier<U>,
+    ) {
+        let (at, axis) = (&self.view.at, spans.len() - 1);
+        let last = &spans[axis];
+        let (places, pitch) = (Ends::of(self, axis, last), axis.checked_sub(1).map_or(0, |a| spans[a].pitch));
+        let (low, high, count) = (places.low, places.high, last.count);
+        self.each_rows(channel, spans, |from, [rows, step], to| {
+            let to = &mut destination[to..];
+            let Some(from) = from else {
+                to[..count].fill(outside);
+                return copier.also(&to[..count]);
+            };
+            if low < high {
+                let first = from + at.step(axis, (last.start + (low * last.step) as isize) as usize);
+                copier.rows([rows, high - low], (&data[first as usize..], step), (&mut to[low..], pitch));
+            }
+            for i in (0..low).chain(high..count) {
+                let place = places.place(self, axis, last, i);
+                for y in 0..rows {
+                    to[y * pitch + i] = place.map_or(outside, |place| data[(from + place) as usize + y * step]);
+                }
+            }
+            for end in [0..low, high..count].into_iter().filter(|end| !end.is_empty()) {
+                (0..rows).for_each(|y| copier.also(&to[y * pitch..][end.clone()]));
+            }
+        });
+    }
+
     /// Copies the block of channel `(n, c)` that `spans` tell, and looks at what it copies. Elements are real, and those of
     /// a row lie behind one another in the source and in the destination.
     pub(crate) fn copy_looking(
         &self,
-        (n, c): (usize, usize),
+        channel: (usize, usize),
         spans: &[Span],
         destination: &mut [T::Real],
         look: &mut Look<T::Real>,
     ) {
-        let (at, extents, last) = (&self.view.at, &self.view.shape()[2..], spans.len() - 1);
-        let (data, outside): (&[T::Real], _) = (bytemuck::cast_slice(self.view.data), self.outside().parts().0);
-        let ends = Ends::of(self, last, &spans[last]);
-        let (low, high, count) = (ends.low, ends.high, spans[last].count);
-        // Rows at equal distances, the first of whose axis begins at `from`.
-        let rows = |rows: usize, from: isize, step: usize, to: &mut [T::Real], pitch: usize, look: &mut Look<_>| {
-            if low < high {
-                let begin = from + spans[last].start + low as isize;
-                look.copy([rows, high - low], (&data[begin as usize..], step), (&mut to[low..], pitch));
-            }
-            if (low, high) == (0, count) {
-                return;
-            }
-            for y in 0..rows {
-                for i in (0..low).chain(high..count) {
-                    to[y * pitch + i] = match ends.place(self, last, &spans[last], i) {
-                        Some(place) => data[(from + (y * step) as isize + place) as usize],
-                        None => outside,
-                    };
-                }
-            }
-            let ends = |y: usize| [&to[y * pitch..][..low], &to[y * pitch..][high..count]];
-            look.at((0..rows).flat_map(ends));
-        };
-        if last == 0 {
-            return rows(1, at.channel(n, c), 0, destination, 0, look);
-        }
-        let outer = last - 1;
-        let counts: [usize; MAX_RANK] = std::array::from_fn(|a| if a < outer { spans[a].count } else { 1 });
-        let mut index = [0; MAX_RANK];
-        for _ in 0..counts[..outer].iter().product() {
-            let place = (0..outer).map(|a| index[a] * spans[a].pitch).sum::<usize>();
-            let from =
-                (0..outer).try_fold(at.channel(n, c), |from, a| Some(from + self.place(a, &spans[a], index[a])?));
-            advance(&mut index[..outer], &counts[..outer]);
-            let (step, pitch) = (at.step(outer, spans[outer].step), spans[outer].pitch);
-            let mut y = 0;
-            while y < spans[outer].count {
-                let (low, high) = spans[outer].inside(extents[outer]);
-                let row = from.and_then(|from| Some(from + self.place(outer, &spans[outer], y)?));
-                let alike = if row.is_some() && (low..high).contains(&y) && step >= 0 { high - y } else { 1 };
-                let to = place + y * pitch;
-                match row {
-                    Some(row) => rows(alike, row, step.unsigned_abs(), &mut destination[to..], pitch, look),
-                    None => {
-                        let row = &mut destination[to..][..count];
-                        row.fill(outside);
-                        look.at([&*row].into_iter());
-                    }
-                }
-                y += alike;
-            }
-        }
+        let data = (bytemuck::cast_slice(self.view.data), self.outside().parts().0);
+        self.copy_by(channel, spans, data, destination, look);
     }
 
     /// Asks for what lies inside the data of the block that `spans` tell to be brought near. Only where the last axis is

@@ -142,7 +142,9 @@ fn recipe(costs: &Costs, problem: &Problem, algorithm: Algorithm, tolerance: f64
         Algorithm::Auto => return Err("it stands for all the others".into()),
         Algorithm::Reference => Recipe::Reference,
         Algorithm::Direct if weights => Recipe::Direct { tile: dots::design(problem) },
-        Algorithm::Direct if slide::serves(problem) => Recipe::Direct { tile: slide::design(problem)? },
+        Algorithm::Direct if slide::serves(problem) => {
+            Recipe::Direct { tile: of_dtype!(problem, T => slide::design::<T>(problem))? }
+        }
         Algorithm::Direct => Recipe::Direct { tile: direct::design(problem)? },
         Algorithm::Im2col if is_dense(problem) => Recipe::Im2col { block: dense::design(problem) },
         Algorithm::Im2col if weights => Recipe::Im2col { block: patches::design(problem) },

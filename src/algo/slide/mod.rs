@@ -27,6 +27,9 @@ const RESULTS: usize = 1 << 15;
 /// Weights that are packed at once.
 const PACKED: usize = 2048;
 
+/// Work items that there are at the least, for threads to share.
+const ITEMS: usize = 8;
+
 /// Rows that are computed at a time where the result is not contiguous.
 const ROWS: usize = 8;
 
@@ -91,9 +94,23 @@ pub(crate) fn serves(problem: &Problem) -> bool {
 }
 
 /// Results a tile, an axis.
-pub(crate) fn design(problem: &Problem) -> Result<Vec<usize>, String> {
+pub(crate) fn design<T: Element>(problem: &Problem) -> Result<Vec<usize>, String> {
     let (mut tile, lowered) = (direct::design(problem)?, Lowered::new(problem)?);
-    if let Some([.., rows, _]) = lowered.phases.first().map(Vec::as_slice)
+    let Some(phase) = lowered.phases.first() else { return Ok(tile) };
+    if let [rows, last] = &phase[..]
+        && lowered.boundary != Boundary::Zero
+        && let made = Windows::new::<T>(phase, &[rows.count, last.count], lowered.inner, None, 0)?
+        && made.lies::<T>(phase, [row_of(problem, &lowered); 2], false, last.count)
+    {
+        // Nothing is gathered but strips beside the ends of rows: the fewer tiles, the fewer of these.
+        let items = |high: usize| rows.count.div_ceil(high) * problem.batch * lowered.groups;
+        let mut high = (Caches::detect().second / size_of::<T>() / last.count.max(1)).clamp(1, rows.count.max(1));
+        while high * last.count > RESULTS && items(high) < ITEMS {
+            high = high.div_ceil(2);
+        }
+        return Ok(vec![high, last.count]);
+    }
+    if let [.., rows, _] = &phase[..]
         && let [.., high, wide] = &mut tile[..]
         && let Some(block) = BlockAxis::of(rows)
     {
@@ -104,6 +121,11 @@ pub(crate) fn design(problem: &Problem) -> Result<Vec<usize>, String> {
         }
     }
     Ok(tile)
+}
+
+/// Samples of a row of the source.
+fn row_of(problem: &Problem, lowered: &Lowered) -> usize {
+    problem.axes.last().map_or(1, |a| if lowered.transposed { a.output } else { a.input })
 }
 
 impl Slide {
@@ -169,8 +191,8 @@ impl Slide {
             let narrow = if width <= 2 * lanes { NARROW } else { 1.0 };
             let sums = (made.terms as f64 * narrow * costs.slide_fma * multiply_adds::<T>())
                 .max(loads * made.step as f64 * costs.slide_load);
-            let source = problem.axes.last().map_or(1, |a| if lowered.transposed { a.output } else { a.input });
-            let in_place = made.lies::<T>(phase, [source; 2], lowered.boundary == Boundary::Zero, width);
+            let in_place =
+                made.lies::<T>(phase, [row_of(problem, lowered); 2], lowered.boundary == Boundary::Zero, width);
             let gathered =
                 if in_place { 0.0 } else { made.block.seconds_to_gather::<T>(costs, &made.unit, lowered.inner) };
             seconds += items * (filled * (registers * (sums + costs.slide_end) + gathered) + costs.slide_tile);

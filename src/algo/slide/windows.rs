@@ -9,7 +9,7 @@ use crate::simd::{Caches, Column, Isa, Line};
 use crate::view::advance;
 
 /// Results a row inside the data from which on it is worth the strips that are left at its ends.
-pub(super) const WIDE: usize = 384;
+pub(super) const WIDE: usize = 96;
 
 /// Bytes of a way of the first cache: rows at a multiple of it from one another displace one another.
 const WAY: usize = 4096;
