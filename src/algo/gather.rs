@@ -41,37 +41,56 @@ const ENDS: usize = 32;
 /// Rows that are asked for before they are copied.
 const AHEAD: usize = 4;
 
-/// What copies rows.
-trait Copier<U> {
-    /// So many rows of such a width, from and to places with elements from one row to the next.
-    fn rows(&mut self, shape: [usize; 2], from: (&[U], usize), to: (&mut [U], usize));
-    /// A row, or a part of one, has been written from elsewhere.
-    fn also(&mut self, row: &[U]);
+/// Where a block is copied to.
+trait Target<T> {
+    /// So many rows of such a width, with elements from one row to the next, go to a place and below it.
+    fn rows(&mut self, shape: [usize; 2], from: (&[T], usize), to: usize, pitch: usize);
+    /// An element from elsewhere.
+    fn set(&mut self, to: usize, element: T);
+    /// A row of so many elements, or a part of one, has been set.
+    fn also(&mut self, to: usize, count: usize);
 }
 
-impl<R: Element<Real = R> + PartialOrd> Copier<R> for Look<R> {
-    fn rows(&mut self, shape: [usize; 2], from: (&[R], usize), to: (&mut [R], usize)) {
-        self.copy(shape, from, to);
-    }
-
-    fn also(&mut self, row: &[R]) {
-        self.at([row].into_iter());
-    }
-}
-
-/// Copies elements that lie so far apart.
-struct Steps {
+/// Elements that lie some steps apart.
+struct Plain<'a, T> {
     isa: Isa,
     step: usize,
+    out: &'a mut [T],
 }
 
-impl<T: Element> Copier<T> for Steps {
-    fn rows(&mut self, [rows, width]: [usize; 2], (source, step): (&[T], usize), (to, pitch): (&mut [T], usize)) {
-        let out = Plane::of(to, pitch.max(width), rows, width).into();
+impl<T: Element> Target<T> for Plain<'_, T> {
+    fn rows(&mut self, [rows, width]: [usize; 2], (source, step): (&[T], usize), to: usize, pitch: usize) {
+        let out = Plane::of(&mut self.out[to..], pitch.max(width), rows, width).into();
         T::copy_rows(self.isa, Rows { source, steps: [0, step, self.step], out, apart: 1, far: Far::Source });
     }
 
-    fn also(&mut self, _: &[T]) {}
+    fn set(&mut self, to: usize, element: T) {
+        self.out[to] = element;
+    }
+
+    fn also(&mut self, _: usize, _: usize) {}
+}
+
+/// Real elements, or either part of complex ones, that are looked at.
+struct Looking<'a, R, const PARTS: usize> {
+    look: &'a mut Look<R>,
+    out: [&'a mut [R]; PARTS],
+}
+
+impl<T: Element, const PARTS: usize> Target<T> for Looking<'_, T::Real, PARTS> {
+    fn rows(&mut self, shape: [usize; 2], (source, step): (&[T], usize), to: usize, pitch: usize) {
+        let out = self.out.each_mut().map(|out| &mut out[to..]);
+        self.look.copy(shape, (bytemuck::cast_slice(source), step), (out, pitch));
+    }
+
+    fn set(&mut self, to: usize, element: T) {
+        let (re, im) = element.parts();
+        self.out.iter_mut().zip([re, im]).for_each(|(out, part)| out[to] = part);
+    }
+
+    fn also(&mut self, to: usize, count: usize) {
+        self.look.at(self.out.iter().map(|out| &out[to..][..count]));
+    }
 }
 
 /// A source with what lies outside it.
@@ -174,8 +193,7 @@ impl<'a, T: Element> Source<'a, T> {
                 match forwards {
                     true => {
                         let step = self.view.at.step(spans.len() - 1, spans[spans.len() - 1].step) as usize;
-                        let data = (self.view.data, self.outside());
-                        self.copy_by((n, c + i), spans, data, block, &mut Steps { isa, step });
+                        self.copy_to((n, c + i), spans, &mut Plain { isa, step, out: block });
                     }
                     false => self.gather((n, c + i), spans, block, |x| x),
                 }
@@ -332,53 +350,44 @@ impl<'a, T: Element> Source<'a, T> {
         }
     }
 
-    /// Copies the block of channel `(n, c)` that `spans` tell, of elements or, if these are real, of their parts. The last
-    /// axis' pitch is 1, and its stride not negative.
-    fn copy_by<U: Copy>(
-        &self,
-        channel: (usize, usize),
-        spans: &[Span],
-        (data, outside): (&[U], U),
-        destination: &mut [U],
-        copier: &mut impl Copier<U>,
-    ) {
+    /// Copies the block of channel `(n, c)` that `spans` tell. The last axis' pitch is 1, and its stride not negative.
+    fn copy_to(&self, channel: (usize, usize), spans: &[Span], target: &mut impl Target<T>) {
         let (at, axis) = (&self.view.at, spans.len() - 1);
         let last = &spans[axis];
-        let (places, pitch) = (Ends::of(self, axis, last), axis.checked_sub(1).map_or(0, |a| spans[a].pitch));
-        let (low, high, count) = (places.low, places.high, last.count);
+        let (ends, pitch) = (Ends::of(self, axis, last), axis.checked_sub(1).map_or(0, |a| spans[a].pitch));
+        let (low, high, count) = (ends.low, ends.high, last.count);
         self.each_rows(channel, spans, |from, [rows, step], to| {
-            let to = &mut destination[to..];
             let Some(from) = from else {
-                to[..count].fill(outside);
-                return copier.also(&to[..count]);
+                (to..to + count).for_each(|to| target.set(to, self.outside()));
+                return target.also(to, count);
             };
             if low < high {
                 let first = from + at.step(axis, (last.start + (low * last.step) as isize) as usize);
-                copier.rows([rows, high - low], (&data[first as usize..], step), (&mut to[low..], pitch));
+                target.rows([rows, high - low], (&self.view.data[first as usize..], step), to + low, pitch);
             }
             for i in (0..low).chain(high..count) {
-                let place = places.place(self, axis, last, i);
+                let place = ends.place(self, axis, last, i).map(|place| (from + place) as usize);
                 for y in 0..rows {
-                    to[y * pitch + i] = place.map_or(outside, |place| data[(from + place) as usize + y * step]);
+                    let element = place.map_or_else(|| self.outside(), |place| self.view.data[place + y * step]);
+                    target.set(to + y * pitch + i, element);
                 }
             }
             for end in [0..low, high..count].into_iter().filter(|end| !end.is_empty()) {
-                (0..rows).for_each(|y| copier.also(&to[y * pitch..][end.clone()]));
+                (0..rows).for_each(|y| target.also(to + y * pitch + end.start, end.len()));
             }
         });
     }
 
-    /// Copies the block of channel `(n, c)` that `spans` tell, and looks at what it copies. Elements are real, and those of
-    /// a row lie behind one another in the source and in the destination.
-    pub(crate) fn copy_looking(
+    /// As [`copy`](Self::copy), of one channel's real elements, or of either part of complex ones, which lie behind one
+    /// another: looks at what it copies.
+    pub(crate) fn copy_looking<const PARTS: usize>(
         &self,
         channel: (usize, usize),
         spans: &[Span],
-        destination: &mut [T::Real],
+        out: [&mut [T::Real]; PARTS],
         look: &mut Look<T::Real>,
     ) {
-        let data = (bytemuck::cast_slice(self.view.data), self.outside().parts().0);
-        self.copy_by(channel, spans, data, destination, look);
+        self.copy_to(channel, spans, &mut Looking { look, out });
     }
 
     /// Asks for what lies inside the data of the block that `spans` tell to be brought near. Only where the last axis is

@@ -125,34 +125,45 @@ impl<R: Element<Real = R> + PartialOrd> Look<R> {
         );
     }
 
-    /// Copies so many rows of such a width and looks at them; of source and copy with the elements from one row to the
-    /// next. The rows behind are asked for: a jump from row to row is no stream to the machine.
-    pub(crate) fn copy(
+    /// Copies so many rows of such a width and looks at them; of source and copies with the elements from one row to the
+    /// next. Elements of two parts, which lie beside one another in the source, go to a place each. The rows behind are
+    /// asked for: a jump from row to row is no stream to the machine.
+    pub(crate) fn copy<const PARTS: usize>(
         &mut self,
         [rows, width]: [usize; 2],
         (source, step): (&[R], usize),
-        (to, pitch): (&mut [R], usize),
+        (mut to, pitch): ([&mut [R]; PARTS], usize),
     ) {
         vectorised(
             #[inline(always)]
             || {
                 let mut look = *self;
                 for y in 0..rows {
-                    let (from, to) = (&source[y * step..][..width], &mut to[y * pitch..][..width]);
-                    let ahead = from.as_ptr().wrapping_add(AHEAD * step).cast::<u8>();
-                    let (vectors, rest) = from.as_chunks::<LANES>();
-                    let (copies, end) = to.as_chunks_mut::<LANES>();
-                    for (i, (from, to)) in vectors.iter().zip(copies).enumerate() {
+                    let from = &source[y * step * PARTS..][..width * PARTS];
+                    let ahead = from.as_ptr().wrapping_add(AHEAD * step * PARTS).cast::<u8>();
+                    let whole = width / LANES * LANES;
+                    for x in (0..whole).step_by(LANES) {
+                        let from = &from[x * PARTS..][..LANES * PARTS];
                         let bytes = size_of_val(from);
-                        (0..bytes).step_by(Line::BYTES).for_each(
-                            #[inline(always)]
-                            |line| prefetch_line(ahead.wrapping_add(i * bytes + line)),
-                        );
-                        *to = *from;
-                        look.vector(from);
+                        for line in (0..bytes).step_by(Line::BYTES) {
+                            prefetch_line(ahead.wrapping_add(x / LANES * bytes + line));
+                        }
+                        for part in 0..PARTS {
+                            let mut vector = [R::default(); LANES];
+                            for i in 0..LANES {
+                                vector[i] = from[i * PARTS + part];
+                            }
+                            to[part][y * pitch + x..][..LANES].copy_from_slice(&vector);
+                            look.vector(&vector);
+                        }
                     }
-                    end.copy_from_slice(rest);
-                    look.padded(rest);
+                    for part in 0..PARTS {
+                        let rest = &mut to[part][y * pitch + whole..][..width - whole];
+                        for (i, to) in rest.iter_mut().enumerate() {
+                            *to = from[(whole + i) * PARTS + part];
+                        }
+                        look.padded(rest);
+                    }
                 }
                 *self = look;
             },
@@ -252,14 +263,24 @@ mod tests {
             let (mut one, mut other) = (Look::new(), Look::new());
             // A stretch goes on from one call to the next.
             for y in 0..rows {
-                one.copy([1, width], (&source[y * step..], step), (&mut copy[y * pitch..], pitch));
+                one.copy([1, width], (&source[y * step..], step), ([&mut copy[y * pitch..]], pitch));
             }
             other.at((0..rows).map(|y| &source[y * step..][..width]));
             let found = [one, other].map(|look| look.levels()).map(|l| (l.loudest, l.quietest, l.finite));
             assert_eq!(found[0], found[1], "{width}");
-            for (i, y) in copy.into_iter().enumerate() {
+            for (i, y) in copy.iter().enumerate() {
                 let (row, column) = (i / pitch, i % pitch);
-                assert!(if column < width { y == source[row * step + column] } else { y.is_nan() }, "{width} {i}");
+                assert!(if column < width { *y == source[row * step + column] } else { y.is_nan() }, "{width} {i}");
+            }
+            // As elements of two parts.
+            let (half, mut look) = (width.div_ceil(2), Look::new());
+            let (first, second) = copy.split_at_mut(half);
+            look.copy([1, half], (&source, 0), ([first, second], 0));
+            let expected = Levels::of([&*first, &second[..half]].into_iter());
+            let found = look.levels();
+            assert_eq!((found.loudest, found.finite), (expected.loudest, expected.finite), "{width}");
+            for i in 0..half {
+                assert_eq!([first[i], second[i]], [source[2 * i], source[2 * i + 1]], "{width} {i}");
             }
         }
     }

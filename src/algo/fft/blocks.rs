@@ -58,16 +58,18 @@ impl<'a, T: Element> Fill<'a, T> {
             windows.iter_mut().zip(extents).for_each(|(window, &extent)| *window = window.inside(extent));
         }
         let Span { step, pitch, .. } = windows[last].span;
-        let rows = layout.samples() == Samples::Real && (step, pitch) == (1, 1) && source.view.at.step(last, 1) == 1;
+        let rows = (step, pitch) == (1, 1) && source.view.at.step(last, 1) == 1;
         Self { source, channel, windows: inside, layout, rows }
     }
 
     /// Fills one [band](Layout::bands) of the block, and tells the levels of what it holds if it has looked.
     pub(super) fn band(&self, band: &Range<usize>, planes: Planes<'_, T::Real>) -> Option<Levels<T::Real>> {
         let (layout, rank) = (self.layout, self.layout.extents().len());
+        let complex = layout.samples() == Samples::Complex;
         let mut filled = false;
         let mut look = Look::new();
-        for ((half, plane), part) in layout.halves().into_iter().zip([planes.re, planes.im]).zip(0..) {
+        let mut both = [planes.re, planes.im];
+        for (half, part) in layout.halves().into_iter().zip(0..) {
             let mut spans = [Span::default(); MAX_RANK];
             let (mut to, mut fills, mut any) = (0, true, true);
             for (a, window) in self.windows[..rank].iter().enumerate() {
@@ -79,17 +81,20 @@ impl<'a, T: Element> Fill<'a, T> {
                 spans[a] = Span { pitch: span.pitch * layout.pitch(a), ..span };
             }
             if !fills {
-                plane.fill(Default::default());
+                both[part].fill(Default::default());
             }
-            if !any {
-                continue;
-            }
-            filled = true;
-            let (source, channel, spans, to) = (&self.source, self.channel, &spans[..rank], &mut plane[to..]);
-            match (layout.samples(), part) {
-                _ if self.rows => source.copy_looking(channel, spans, to, &mut look),
-                (Samples::Complex, 1) => source.gather(channel, spans, to, |v| v.parts().1),
-                _ => source.gather(channel, spans, to, |v| v.parts().0),
+            filled |= any;
+            let (source, channel, spans) = (&self.source, self.channel, &spans[..rank]);
+            match part {
+                _ if !any => {}
+                // Both parts of complex samples are copied at once, when both planes have been emptied.
+                0 if self.rows && complex => {}
+                1 if self.rows && complex => {
+                    source.copy_looking(channel, spans, both.each_mut().map(|plane| &mut plane[to..]), &mut look);
+                }
+                _ if self.rows => source.copy_looking(channel, spans, [&mut both[part][to..]], &mut look),
+                1 if complex => source.gather(channel, spans, &mut both[part][to..], |v| v.parts().1),
+                _ => source.gather(channel, spans, &mut both[part][to..], |v| v.parts().0),
             }
         }
         // All else is zeros.
