@@ -105,7 +105,7 @@ pub(crate) fn design<T: Element>(problem: &Problem) -> Result<Vec<usize>, String
         // Nothing is gathered but strips beside the ends of rows: the fewer tiles, the fewer of these.
         let items = |high: usize| rows.count.div_ceil(high) * problem.batch * lowered.groups;
         let mut high = (Caches::detect().second / size_of::<T>() / last.count.max(1)).clamp(1, rows.count.max(1));
-        while high * last.count > RESULTS && items(high) < ITEMS {
+        while high * last.count > 2 * RESULTS && items(high) < ITEMS {
             high = high.div_ceil(2);
         }
         return Ok(vec![high, last.count]);
