@@ -73,12 +73,15 @@ impl<V: Arithmetic> Pair<V> {
         unsafe { Self { re: self.re.add(other.im), im: self.im.sub(other.re) } }
     }
 
+    // The difference is taken of the product that is a factor's own: the compiler would make a negative factor of another,
+    // and keep it in a register beside the factor.
+
     #[inline(always)]
     pub(super) unsafe fn mul(self, factor: Self) -> Self {
         // SAFETY: the caller's promise.
         unsafe {
             Self {
-                re: self.re.times_minus(factor.re, self.im.mul(factor.im)),
+                re: self.im.minus_times(factor.im, self.re.mul(factor.re)),
                 im: self.re.times_plus(factor.im, self.im.mul(factor.re)),
             }
         }
@@ -91,7 +94,7 @@ impl<V: Arithmetic> Pair<V> {
         unsafe {
             Self {
                 re: self.re.times_plus(factor.re, self.im.mul(factor.im)),
-                im: self.im.times_minus(factor.re, self.re.mul(factor.im)),
+                im: self.re.minus_times(factor.im, self.im.mul(factor.re)),
             }
         }
     }

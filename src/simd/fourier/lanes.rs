@@ -17,8 +17,6 @@ pub(in crate::simd) trait Arithmetic: Vector {
     unsafe fn mul(self, other: Self) -> Self;
     /// `self * factor + sum`
     unsafe fn times_plus(self, factor: Self, sum: Self) -> Self;
-    /// `self * factor - less`
-    unsafe fn times_minus(self, factor: Self, less: Self) -> Self;
     /// `from - self * factor`
     unsafe fn minus_times(self, factor: Self, from: Self) -> Self;
     /// The lanes of both in turn: `self[0], other[0], self[1], …`, a register full and the rest.
@@ -35,7 +33,7 @@ pub(in crate::simd) trait Arithmetic: Vector {
 /// Arithmetic by the intrinsics of one x86 instruction set.
 #[cfg(target_arch = "x86_64")]
 macro_rules! x86_arithmetic {
-    ($vector:ty, $t:ty, $splat:ident, $add:ident, $sub:ident, $mul:ident, $fma:ident, $fms:ident, $fnma:ident, $zip:expr,
+    ($vector:ty, $t:ty, $splat:ident, $add:ident, $sub:ident, $mul:ident, $fma:ident, $fnma:ident, $zip:expr,
      |$high:ident| $exchange_high:expr, |$low:ident| $exchange_low:expr) => {
         impl Arithmetic for $vector {
             #[inline(always)]
@@ -67,11 +65,6 @@ macro_rules! x86_arithmetic {
             unsafe fn times_plus(self, factor: Self, sum: Self) -> Self {
                 // SAFETY: as above.
                 Self(unsafe { $fma(self.0, factor.0, sum.0) })
-            }
-            #[inline(always)]
-            unsafe fn times_minus(self, factor: Self, less: Self) -> Self {
-                // SAFETY: as above.
-                Self(unsafe { $fms(self.0, factor.0, less.0) })
             }
             #[inline(always)]
             unsafe fn minus_times(self, factor: Self, from: Self) -> Self {
@@ -141,7 +134,6 @@ mod x86 {
         _mm512_sub_ps,
         _mm512_mul_ps,
         _mm512_fmadd_ps,
-        _mm512_fmsub_ps,
         _mm512_fnmadd_ps,
         |a, b| {
             let low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
@@ -165,7 +157,6 @@ mod x86 {
         _mm512_sub_pd,
         _mm512_mul_pd,
         _mm512_fmadd_pd,
-        _mm512_fmsub_pd,
         _mm512_fnmadd_pd,
         |a, b| {
             let low = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
@@ -191,7 +182,6 @@ mod x86 {
         _mm256_sub_ps,
         _mm256_mul_ps,
         _mm256_fmadd_ps,
-        _mm256_fmsub_ps,
         _mm256_fnmadd_ps,
         |a, b| {
             // Within each half; then the halves.
@@ -217,7 +207,6 @@ mod x86 {
         _mm256_sub_pd,
         _mm256_mul_pd,
         _mm256_fmadd_pd,
-        _mm256_fmsub_pd,
         _mm256_fnmadd_pd,
         |a, b| {
             let (low, high) = (_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b));
@@ -265,11 +254,6 @@ macro_rules! portable_arithmetic {
             unsafe fn times_plus(self, factor: Self, sum: Self) -> Self {
                 // SAFETY: the baseline is always there.
                 unsafe { self.mul_add(factor.0, sum) }
-            }
-            #[inline(always)]
-            unsafe fn times_minus(self, factor: Self, less: Self) -> Self {
-                // SAFETY: as above.
-                unsafe { self.mul_add(factor.0, Self(less.0.map(|x| -x))) }
             }
             #[inline(always)]
             unsafe fn minus_times(self, factor: Self, from: Self) -> Self {
