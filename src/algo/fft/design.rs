@@ -149,7 +149,7 @@ const ACROSS: f64 = 1.2;
 /// The levels of a transform of `n` numbers, each by what it costs beside one of radix 2 that is part of one of 4.
 fn levels(mut n: usize) -> f64 {
     let mut levels = 0.0;
-    for (radix, cost) in [(7, 3.7), (5, 2.8), (3, 1.7), (4, 2.0), (2, 1.4)] {
+    for (radix, cost) in [(7, 5.0), (5, 3.2), (3, 2.1), (4, 2.0), (2, 1.8)] {
         while n > 1 && n.is_multiple_of(radix) {
             n /= radix;
             levels += cost;
