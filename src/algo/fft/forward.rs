@@ -74,7 +74,7 @@ impl Division {
         }
         let outliers = (geometry.samples() / 16).clamp(4, 4096) * sources.min(64);
         let few = items == 1 || items < FEW && bytes > Caches::detect().second;
-        let shared = geometry.last == Last::Transformed && geometry.channels() == (1, 1) && few && bytes >= SHARED;
+        let shared = geometry.channels() == (1, 1) && few && bytes >= SHARED;
         Self { batch, tiles, count, channels, outliers, shared }
     }
 

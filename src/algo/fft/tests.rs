@@ -26,10 +26,10 @@ fn operand<'a, T: Scalar>(name: &'static str, data: &'a [T], shape: &[usize]) ->
 }
 
 /// One, two and three threads come to the same bits, which are the definition's numbers. `spoil` may change the input.
-fn check<T: Element>(problem: &str, transform: &[usize], spoil: impl Fn(&mut [T])) {
+fn check<T: Element>(problem: &str, transform: &[usize], last: Last, spoil: impl Fn(&mut [T])) {
     let problem: Problem = problem.parse().expect("a problem");
     let problem = problem.with_dtype(T::DTYPE).expect("a size that fits");
-    let execute = build::<T>(&problem, transform, Last::Transformed).expect("sizes that fit");
+    let execute = build::<T>(&problem, transform, last).expect("sizes that fit");
     let needs = execute.needs();
     assert!(needs.shared > 0, "{problem}: the tile is shared");
     let [shape, kernel_shape, output] = [problem.input_shape(), problem.kernel_shape(), problem.output_shape()];
@@ -70,7 +70,7 @@ fn check<T: Element>(problem: &str, transform: &[usize], spoil: impl Fn(&mut [T]
     let modulus = |x: &T| x.parts().0.to_f64().0.hypot(x.parts().1.to_f64().0);
     let largest = x.iter().map(modulus).filter(|x| x.is_finite()).fold(0.0, f64::max);
     let norm = w.iter().map(|w| modulus(w).powi(2)).sum::<f64>().sqrt();
-    let error = estimate(&Costs::default(), &problem, transform, Last::Transformed).expect("sizes that fit").error;
+    let error = estimate(&Costs::default(), &problem, transform, last).expect("sizes that fit").error;
     let limit = (error + sum_error(w.len(), f64::EPSILON)) * largest * norm;
     let mut index = vec![0; output.len()];
     let step = alone.len() / 61 + 1;
@@ -86,30 +86,38 @@ fn check<T: Element>(problem: &str, transform: &[usize], spoil: impl Fn(&mut [T]
     }
 }
 
-fn all_types(problem: &str, transform: &[usize]) {
-    check::<f32>(problem, transform, |_| {});
-    check::<f64>(problem, transform, |_| {});
-    check::<Complex<f32>>(problem, transform, |_| {});
-    check::<Complex<f64>>(problem, transform, |_| {});
+fn all_types(problem: &str, transform: &[usize], last: Last) {
+    check::<f32>(problem, transform, last, |_| {});
+    check::<f64>(problem, transform, last, |_| {});
+    check::<Complex<f32>>(problem, transform, last, |_| {});
+    check::<Complex<f64>>(problem, transform, last, |_| {});
 }
 
 #[test]
 fn threads_share_a_tile_to_the_same_bits() {
-    all_types("70001*61001:full", &[131072]);
-    all_types("200003*31:same:mirror", &[230400]);
-    all_types("251x301*261x203:full", &[540, 512]);
-    all_types("700x301*31x17:same:wrap", &[750, 384]);
+    all_types("70001*61001:full", &[131072], Last::Transformed);
+    all_types("200003*31:same:mirror", &[230400], Last::Transformed);
+    all_types("251x301*261x203:full", &[540, 512], Last::Transformed);
+    all_types("700x301*31x17:same:wrap", &[750, 384], Last::Transformed);
     // Short rows, and planes whose registers are no multiple of four.
-    all_types("5003x20*97x5:full", &[5120, 32]);
-    all_types("31x41x50*33x31x29:full", &[64, 75, 96]);
-    all_types("3x5x7x3000*2x3x4x1001:full", &[4, 7, 10, 4096]);
+    all_types("5003x20*97x5:full", &[5120, 32], Last::Transformed);
+    all_types("31x41x50*33x31x29:full", &[64, 75, 96], Last::Transformed);
+    all_types("3x5x7x3000*2x3x4x1001:full", &[4, 7, 10, 4096], Last::Transformed);
+}
+
+#[test]
+fn threads_share_a_tile_whose_rows_are_summed_along() {
+    all_types("700x301*31x17:same:wrap", &[750, 301], Last::Summed);
+    all_types("300x2003*31x5:full", &[336, 2007], Last::Summed);
+    all_types("31x41x150*33x31x9:full", &[64, 75, 158], Last::Summed);
 }
 
 #[test]
 fn threads_share_a_tile_with_outliers() {
     for (problem, transform) in [("70001*61001:full", &[131072][..]), ("251x301*261x203:full", &[540, 512])] {
-        check::<f32>(problem, transform, |x| x[1234] = f32::INFINITY);
-        check::<f32>(problem, transform, |x| x.fill(0.0));
-        check::<f64>(problem, transform, |x| x[777] = f64::NAN);
+        let last = Last::Transformed;
+        check::<f32>(problem, transform, last, |x| x[1234] = f32::INFINITY);
+        check::<f32>(problem, transform, last, |x| x.fill(0.0));
+        check::<f64>(problem, transform, last, |x| x[777] = f64::NAN);
     }
 }
