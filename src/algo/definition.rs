@@ -24,9 +24,10 @@ impl Definition {
     }
 
     pub(crate) fn estimate(costs: &Costs, problem: &Problem) -> Estimate {
+        let results: f64 = problem.operands()[2].iter().map(|&n| n as f64).product();
         Estimate {
-            // Index arithmetic and a test of every tap.
-            seconds: costs.run + problem.flops() / 2.0 * costs.definition,
+            // Index arithmetic and a test of every tap, and of a result as much as of two.
+            seconds: costs.run + (problem.flops() / 2.0 + 2.0 * results) * costs.definition,
             needs: Self::memory(problem, problem.dtype.size()),
             error: running_sum_error(problem),
         }
