@@ -223,6 +223,8 @@ fn summed_seconds(costs: &Costs, problem: &Problem, g: &Geometry) -> f64 {
     let results = ((axis.tile - 1) * axis.every + 1).next_multiple_of(lanes) as f64;
     let bytes = ((g.block() + g.kernel_block()) * part) as f64;
     let far = if near(bytes) { 0.0 } else { costs.fft_far };
+    // Every axis goes through the block, forth and back, and the last one once.
+    let beyond = (bytes - 0.5 * Caches::detect().last as f64).max(0.0) * costs.stream * (2 * last + 1) as f64;
     // Forth all columns of the window, back those of results.
     let columns = rows * (axis.size as f64 + results);
     let levels: f64 = numbers[..last].iter().map(|&n| levels(n)).sum();
@@ -230,7 +232,7 @@ fn summed_seconds(costs: &Costs, problem: &Problem, g: &Geometry) -> f64 {
     let sums = rows * (results / lanes as f64) * (4 * axis.kernel) as f64 * costs.fft_sum;
     let copies = 3.0 * rows * axis.size as f64 * 2.0 * costs.fft_copy;
     let tiles = g.axes().iter().fold(g.batch as f64, |n, a| n * a.tiles() as f64) * g.groups as f64;
-    let tile = 2.0 * costs.fft_transform + transforms * wide + sums + copies * wide + costs.fft_item;
+    let tile = 2.0 * costs.fft_transform + transforms * wide + sums + copies * wide + beyond + costs.fft_item;
     let kernel = g.kernel_block() as f64 / 2.0 * (5.0 * levels * costs.fft_column + costs.fft_pack);
     let balance = if tiles < 8.0 { 1.2 } else { 1.0 };
     costs.run + tiles * tile * balance + g.kernels() as f64 * (kernel * wide + costs.fft_transform)
