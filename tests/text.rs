@@ -87,6 +87,8 @@ fn batches_are_embedded_convolved_and_pooled_as_by_pytorch() {
             assert!(position >= start && y[[i, f, position]] == maximum);
             assert!(y.slice(s![i, f, start..position]).iter().all(|&v| v < maximum), "the first of equal ones");
         }
+        // Equals are told apart only where nothing is rounded.
+        let convolution = convolution.planner(Planner::new().algorithm(Algorithm::Direct));
         assert_eq!(convolution.features(&embedding, &batch).expect("pooled"), pooled);
     }
 }
