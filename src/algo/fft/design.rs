@@ -127,6 +127,12 @@ fn part(problem: &Problem) -> usize {
     problem.dtype.size() / if problem.dtype.is_complex() { 2 } else { 1 }
 }
 
+/// Parts of so many bytes in a register.
+fn lanes(part: usize) -> usize {
+    let isa = Isa::detect();
+    if part == 4 { f32::lanes(isa) } else { f64::lanes(isa) }
+}
+
 /// Rounding errors of the transforms are relative to the root mean square of the spectra, and grow with their
 /// logarithm. Measured on normal and on positive numbers, they stay below a third of this.
 fn error(problem: &Problem, geometry: &Geometry) -> f64 {
@@ -172,7 +178,7 @@ fn seconds(costs: &Costs, problem: &Problem, transform: &[usize], last: Last) ->
     // Every axis goes through the block once. It is not alone: its product and the kernel's spectrum are there too.
     let far = if near(2.0 * spectrum) { 0.0 } else { costs.fft_far };
     let beyond = (2.0 * spectrum - 0.5 * Caches::detect().last as f64).max(0.0) * costs.stream;
-    let lanes = if part == 4 { f32::lanes(Isa::detect()) } else { f64::lanes(Isa::detect()) };
+    let lanes = lanes(part);
     let mut one = costs.fft_transform + transform.len() as f64 * (block * (costs.fft_pass + far) + beyond);
     for (a, &n) in g.layout.numbers().iter().enumerate() {
         let cost = if a + 1 == transform.len() {
@@ -216,7 +222,7 @@ fn seconds(costs: &Costs, problem: &Problem, transform: &[usize], last: Last) ->
 fn summed_seconds(costs: &Costs, problem: &Problem, g: &Geometry) -> f64 {
     let part = part(problem);
     let wide = part as f64 / 4.0;
-    let lanes = if part == 4 { f32::lanes(Isa::detect()) } else { f64::lanes(Isa::detect()) };
+    let lanes = lanes(part);
     let last = g.rank - 1;
     let (numbers, axis) = (g.layout.numbers(), &g.axes[last]);
     let rows = numbers[..last].iter().product::<usize>() as f64;

@@ -3,6 +3,9 @@
 //! Forward passes and input gradients are both sliding sums over a dense axis, `y[q] = Σ_k w[k] · u[q + e(k)]`; what
 //! stride and dilation do is in the geometry of the axes. The two halves of a real tile along its first axis are the real
 //! and the imaginary parts of a complex one of half the size, modulo `X^n - i`; see [`fourier`](crate::simd::fourier).
+//!
+//! Where the last axis is [summed along](Last::Summed), tiles are transformed along the others, and a row of each is
+//! correlated with the row of the kernel's transform at the same frequency.
 
 mod blocks;
 mod design;
