@@ -130,6 +130,21 @@ fn planes_that_begin_anywhere() {
     });
 }
 
+/// So many weights that they are packed where they are used, and few results: panels that are not whole, and runs over
+/// several lines.
+#[test]
+fn many_weights_for_few_results() {
+    battery(|b| {
+        let mut random = Random::new(25);
+        for (ic, oc, size, kernel, dtype) in
+            [(256, 211, [5, 7], 3, DType::F32), (900, 523, [3, 5], 1, DType::F32), (200, 163, [3, 5], 3, DType::C32)]
+        {
+            let layer = Problem::layer(1, ic, oc, &size, &[kernel, kernel]).padding(&[(1, 1)]).dtype(dtype);
+            check_all_passes(b, layer.layout(random.pick(&LAYOUTS)), &mut random);
+        }
+    });
+}
+
 /// Channels, widths and heights around a register's lanes; padding beyond the kernel, steps with dilation, groups.
 #[test]
 fn tails_of_every_kind() {

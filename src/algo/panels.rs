@@ -150,28 +150,65 @@ fn pack_phase<T: Element>(
     packed: &mut [T],
     workers: &mut Workers<'_>,
 ) {
-    let rank = phase.len();
-    let counts: [usize; MAX_RANK] = std::array::from_fn(|a| phase.get(a).map_or(1, |axis| axis.taps.len()));
-    let taps: usize = counts.iter().product();
+    let packing = Packing::new(isa, lowered, phase, rows, kernel);
     let panels = lowered.outer.div_ceil(rows);
-    let length = lowered.inner * taps * rows;
+    let length = packing.length();
     let shape = [lowered.groups * panels, length];
     let Ok(out) = ViewMut::new(packed, &shape, &[length as isize, 1], 0) else { return };
-    let inner_stride = kernel.at.strides()[usize::from(!lowered.transposed)];
-    let outer_stride = kernel.at.strides()[usize::from(lowered.transposed)];
-    let from_first =
-        |tap: &[usize; MAX_RANK]| -> isize { (0..rank).map(|a| kernel.at.step(a, phase[a].taps[tap[a]].index)).sum() };
-    // Whether all terms of a channel lie one behind the other, in the order in which they are summed.
-    let mut tap = [0; MAX_RANK];
-    let dense = (inner_stride == taps as isize || lowered.inner == 1)
-        && (0..taps).all(|t| {
-            let at = from_first(&tap);
-            advance(&mut tap[..rank], &counts[..rank]);
-            at == t as isize
-        });
     workers.tiles(out, &[1, length], |mut tile, _| {
         let (group, panel) = (tile.start()[0] / panels, tile.start()[0] % panels);
-        let first = panel * rows;
+        packing.panel(group, panel, tile.row(&[0, 0], length));
+    });
+}
+
+/// How the weights of a phase are packed, panel by panel.
+pub(crate) struct Packing<'a, T> {
+    isa: Isa,
+    lowered: &'a Lowered,
+    phase: &'a Phase,
+    rows: usize,
+    kernel: View<'a, T>,
+    taps: usize,
+    /// Whether all terms of a channel lie one behind the other, in the order in which they are summed.
+    dense: bool,
+}
+
+impl<'a, T: Element> Packing<'a, T> {
+    pub(crate) fn new(isa: Isa, lowered: &'a Lowered, phase: &'a Phase, rows: usize, kernel: View<'a, T>) -> Self {
+        let taps = phase.iter().map(|axis| axis.taps.len()).product();
+        let mut this = Self { isa, lowered, phase, rows, kernel, taps, dense: false };
+        let (mut tap, counts) = ([0; MAX_RANK], this.counts());
+        this.dense = (this.inner_stride() == taps as isize || lowered.inner == 1)
+            && (0..taps).all(|t| {
+                let at = this.from_first(&tap);
+                advance(&mut tap[..phase.len()], &counts[..phase.len()]);
+                at == t as isize
+            });
+        this
+    }
+
+    /// Weights of a panel.
+    fn length(&self) -> usize {
+        self.lowered.inner * self.taps * self.rows
+    }
+
+    fn counts(&self) -> [usize; MAX_RANK] {
+        std::array::from_fn(|a| self.phase.get(a).map_or(1, |axis| axis.taps.len()))
+    }
+
+    fn inner_stride(&self) -> isize {
+        self.kernel.at.strides()[usize::from(!self.lowered.transposed)]
+    }
+
+    /// From the first tap of a channel to another.
+    fn from_first(&self, tap: &[usize; MAX_RANK]) -> isize {
+        self.phase.iter().enumerate().map(|(a, axis)| self.kernel.at.step(a, axis.taps[tap[a]].index)).sum()
+    }
+
+    /// Packs one of the panels of a group.
+    pub(crate) fn panel(&self, group: usize, panel: usize, out: &mut [T]) {
+        let Self { isa, lowered, phase, rows, kernel, taps, dense } = *self;
+        let (rank, first) = (phase.len(), panel * rows);
         // Channels of the axes (first, second) of the kernel that this panel begins at.
         let base = if lowered.transposed {
             kernel.at.channel(group * lowered.inner, first)
@@ -180,19 +217,19 @@ fn pack_phase<T: Element>(
         };
         let present = rows.min(lowered.outer - first);
         let conjugate = lowered.conjugate && T::DTYPE.is_complex();
-        let channel = Matrix { data: kernel.data, base, term: 1, row: outer_stride, conjugate };
-        let out = tile.row(&[0, 0], length);
+        let row = kernel.at.strides()[usize::from(lowered.transposed)];
+        let channel = Matrix { data: kernel.data, base, term: 1, row, conjugate };
         if dense {
             return channel.pack(isa, present, rows, out);
         }
         if taps == 1 {
-            let base = base + from_first(&[0; MAX_RANK]);
-            return Matrix { base, term: inner_stride, ..channel }.pack(isa, present, rows, out);
+            let base = base + self.from_first(&[0; MAX_RANK]);
+            return Matrix { base, term: self.inner_stride(), ..channel }.pack(isa, present, rows, out);
         }
         let last = &phase[rank - 1].taps;
-        let mut tap = [0; MAX_RANK];
+        let (mut tap, counts) = ([0; MAX_RANK], self.counts());
         for (k, row) in out.chunks_exact_mut(last.len() * rows).enumerate() {
-            let first = base + (k * last.len() / taps) as isize * inner_stride + from_first(&tap);
+            let first = base + (k * last.len() / taps) as isize * self.inner_stride() + self.from_first(&tap);
             advance(&mut tap[..rank - 1], &counts[..rank - 1]);
             for (weights, t) in row.chunks_exact_mut(rows).zip(last) {
                 let at = first + kernel.at.step(rank - 1, t.index) - kernel.at.step(rank - 1, last[0].index);
@@ -203,7 +240,7 @@ fn pack_phase<T: Element>(
         if conjugate {
             out.iter_mut().for_each(|w| *w = w.conj());
         }
-    });
+    }
 }
 
 /// A multiple of `rows` that cuts `outer` channels evenly into blocks of about `most`. Of several groups, one that divides

@@ -12,11 +12,11 @@ pub(in crate::algo) use block::PhaseBlock;
 use block::{Copied, lies};
 
 use super::block::BlockAxis;
-use super::cost::{Costs, Estimate, running_sum_error, wide};
+use super::cost::{Costs, Estimate, near, running_sum_error, wide};
 use super::gather::Source;
 use super::lower::{Lowered, PhaseAxis, tiles};
-use super::panels::{channel_block, pack, packed_step, rows, seconds_of_product, seconds_to_pack, width};
-use super::{Call, Execute, Needs};
+use super::panels::{Packing, channel_block, pack, packed_step, rows, seconds_of_product, seconds_to_pack, width};
+use super::{Call, Execute, Needs, Second};
 use crate::element::Element;
 use crate::problem::{Layout, Pass, Problem};
 use crate::simd::{self, Caches, Isa, Line, Workers};
@@ -34,6 +34,12 @@ const PARTING: f64 = 3.0;
 /// no cache holds, which would have to be read again.
 const DEPTH: usize = 256;
 const LARGE_DEPTH: usize = 2048;
+
+/// Results of a channel up to which many weights are packed panel by panel: they are summed at once.
+const FEW: usize = 256;
+
+/// Of the time that it takes to pack weights far away, to pack them where they are used.
+const WITHIN: f64 = 0.5;
 
 /// Channels from which on it is worth it to copy what results share so that its planes begin cache lines: as many are summed,
 /// and there are as many results.
@@ -65,8 +71,24 @@ pub(crate) struct Direct {
     spread: usize,
     /// From one channel to the next of a copy of the source whose planes begin cache lines, where several items share it.
     planes: Option<usize>,
+    /// Whether a panel of weights is packed where it is used: once, for there is one tile.
+    within: bool,
     needs: Needs,
 }
+
+/// The weights of a phase.
+enum Weights<'a, T> {
+    Packed(&'a [T]),
+    Plain(&'a Packing<'a, T>),
+}
+
+impl<T> Clone for Weights<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Weights<'_, T> {}
 
 /// Results a tile, an axis.
 pub(crate) fn design(problem: &Problem) -> Result<Vec<usize>, String> {
@@ -117,7 +139,9 @@ pub(crate) fn design(problem: &Problem) -> Result<Vec<usize>, String> {
         let Some(a) = (0..rank).find(|&a| tile[a] > if a + 1 == rank { 64 } else { 1 }) else { break };
         tile[a] = tile[a].div_ceil(2);
     }
-    if results * problem.terms() as f64 * outer as f64 > 1e5 {
+    // Many weights for few results are shared out by channels alone, lest they be read again for every tile.
+    let heavy = is_heavy(problem) && tile.iter().product::<usize>() <= FEW;
+    if results * problem.terms() as f64 * outer as f64 > 1e5 && !heavy {
         // Enough tiles for many threads, as far as they do not get thin.
         for a in 0..rank.saturating_sub(1) {
             let thick = BlockAxis::of(&phase[a]).map_or(1, |b| 2 * b.extra).max(4);
@@ -182,6 +206,10 @@ impl Direct {
             copied = copied.max(made.copied.as_ref().map_or(0, Copied::len));
             phases.push(made);
         }
+        let one_tile = problem.batch * lowered.groups * phases.len() == 1
+            && phases[0].block.tile.iter().zip(&lowered.phases[0]).all(|(&n, axis)| n == axis.count);
+        let within = one_tile && lowered.complete && is_heavy(problem) && columns_of(&phases[0]) <= FEW;
+        let panel = if within { rows.saturating_mul(phases[0].taps()) } else { 0 };
         let alone = !lowered.complete && phases.len() == 1 && problem.rank() <= 2;
         let every = if alone { lowered.phases[0].iter().fold(1, |n: usize, a| n.saturating_mul(a.every)) } else { 0 };
         // A row and a column more at the far ends.
@@ -194,15 +222,17 @@ impl Direct {
             worker: Line::holding::<T>(block.saturating_add(lanes))
                 + Line::holding::<T>(rows * CHUNK)
                 + Line::holding::<T>(copied)
-                + Line::holding::<T>(rows * spread),
+                + Line::holding::<T>(rows * spread)
+                + Line::holding::<T>(panel),
         };
-        Ok(Self { lowered, isa, rows, channels, phases, large, spread, planes, needs })
+        Ok(Self { lowered, isa, rows, channels, phases, large, spread, planes, within, needs })
     }
 
     pub(crate) fn estimate<T: Element>(costs: &Costs, problem: &Problem, tile: &[usize]) -> Result<Estimate, String> {
         let this = Self::new::<T>(problem, tile)?;
         let lowered = &this.lowered;
-        let mut seconds = costs.run + seconds_to_pack(costs, problem);
+        let packing = seconds_to_pack(costs, problem) * if this.within { WITHIN } else { 1.0 };
+        let mut seconds = costs.run + packing;
         let lanes = T::lanes(this.isa);
         for (phase, made) in lowered.phases.iter().zip(&this.phases) {
             let (tiles, filled) = tiles(phase, &made.block.tile);
@@ -231,6 +261,17 @@ impl Direct {
         }
         Ok(Estimate { seconds, needs: this.needs, error: running_sum_error(problem) })
     }
+}
+
+/// Whether the weights would not stay near until they are read, were they packed as a whole.
+fn is_heavy(problem: &Problem) -> bool {
+    let bytes = problem.kernel_shape().iter().fold(problem.dtype.size(), |n, &extent| n.saturating_mul(extent));
+    !near(bytes as f64)
+}
+
+/// Results of a channel that a tile holds.
+fn columns_of(made: &PhaseBlock) -> usize {
+    made.block.tile.iter().product()
 }
 
 /// Whether the results are more than caches hold: written, they are gone before they are read.
@@ -267,6 +308,10 @@ impl<T: Element> Execute<T> for Direct {
         false
     }
 
+    fn packs_within(&self) -> bool {
+        self.within
+    }
+
     fn pack(&self, kernel: View<'_, T>, packed: &mut [Line], workers: &mut Workers<'_>) {
         pack(self.isa, &self.lowered, self.rows, kernel, simd::elements_mut(packed), workers);
     }
@@ -277,14 +322,20 @@ impl<T: Element> Execute<T> for Direct {
         if let Some(apart) = self.planes {
             source.view = copy_planes(call.first, apart, simd::elements_mut(shared), call.workers);
         }
-        let packed: &[T] = simd::elements(call.second.packed());
         let all = self.lowered.phases.iter().zip(&self.phases);
         let alone = !self.lowered.complete && self.phases.len() == 1;
         if !self.lowered.complete && !alone {
             super::zero(&mut call);
         }
         for (phase, made) in all {
-            let packed = &packed[made.packed..];
+            let packing;
+            let weights = match call.second {
+                Second::Packed(lines) => Weights::Packed(&simd::elements(lines)[made.packed..]),
+                Second::Plain(kernel) => {
+                    packing = Packing::new(self.isa, &self.lowered, phase, self.rows, kernel);
+                    Weights::Plain(&packing)
+                }
+            };
             let (mut tile, axes) = ([1; MAX_AXES], 2 + phase.len());
             tile[1] = self.channels;
             tile[2..axes].copy_from_slice(&made.block.tile);
@@ -297,18 +348,18 @@ impl<T: Element> Execute<T> for Direct {
                     let part = |a: usize, axis: &PhaseAxis| tile.shape()[2 + a].saturating_sub(axis.first);
                     let some = phase.iter().enumerate().all(|(a, axis)| part(a, axis) > 0);
                     if self.spread > 0 && some && tile.plane(&[0; MAX_AXES][..axes], 1, 1).is_some() {
-                        return self.tile(phase, made, &source, packed, (tile, true), scratch);
+                        return self.tile(phase, made, &source, weights, (tile, true), scratch);
                     }
                     tile.fill(T::default());
                     if let Some(tile) = tile.every(phase.iter().map(|a| (a.first, a.every))) {
-                        self.tile(phase, made, &source, packed, (tile, false), scratch);
+                        self.tile(phase, made, &source, weights, (tile, false), scratch);
                     }
                 });
                 continue;
             }
             let out = call.out.every(phase.iter().map(|a| (a.first, a.every, a.count)));
             call.workers.tiles(out, &tile[..axes], |tile, scratch| {
-                self.tile(phase, made, &source, packed, (tile, false), scratch);
+                self.tile(phase, made, &source, weights, (tile, false), scratch);
             });
         }
     }

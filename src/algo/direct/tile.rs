@@ -4,7 +4,7 @@ use super::super::gather::Source;
 use super::super::lower::{Lowered, Phase};
 use super::super::panels::width;
 use super::block::{Copied, PhaseBlock};
-use super::{CHUNK, DEPTH, Direct, LARGE_DEPTH, block_bytes};
+use super::{CHUNK, DEPTH, Direct, LARGE_DEPTH, Weights, block_bytes};
 use crate::element::Element;
 use crate::problem::MAX_RANK;
 use crate::simd::{self, Ahead, Far, Isa, Line, Plane, Product, Rows};
@@ -58,7 +58,7 @@ impl Direct {
         phase: &Phase,
         made: &PhaseBlock,
         source: &Source<'_, T>,
-        packed: &[T],
+        weights: Weights<'_, T>,
         (mut tile, spread): (simd::TileMut<'_, T>, bool),
         mut scratch: &mut [Line],
     ) {
@@ -69,6 +69,8 @@ impl Direct {
         let sums = simd::split::<T>(&mut scratch, rows * CHUNK);
         let lines = simd::split::<T>(&mut scratch, rows * self.spread);
         let copy = simd::split::<T>(&mut scratch, made.copied.as_ref().map_or(0, Copied::len));
+        let terms = made.taps();
+        let packed_here = simd::split::<T>(&mut scratch, if self.within { rows * terms } else { 0 });
         let (n, channel) = (tile.start()[0], tile.start()[1]);
         let (group, first) = (channel / lowered.outer, channel % lowered.outer);
         let (mut start, mut count, mut next) = ([0; MAX_RANK], [1; MAX_RANK], None);
@@ -90,7 +92,6 @@ impl Direct {
         let (here, count) = ((n, group * lowered.inner), &count[..rank]);
         // What this tile reads is here already.
         let next = next.filter(|next| *next != (here, start));
-        let terms = made.taps();
         let (panels, channels) = (lowered.outer.div_ceil(*rows), tile.shape()[1]);
         let written = !spread && tile.lines(&[0; MAX_AXES][..2 + rank], [1, 1, count[rank - 1]]).is_some();
         // Where the next tile begins that is read where it lies, or all that is gathered for it.
@@ -98,7 +99,7 @@ impl Direct {
             Some((lying, offsets)) => {
                 let unit = if written { unit } else { lanes };
                 let Lying { columns, channels } =
-                    Lying::new::<T>(lowered, terms, count.iter().product(), (written, large), unit);
+                    Lying::new::<T>(lowered, terms, count.iter().product(), (written && !self.within, large), unit);
                 let next = next.and_then(|(at, start)| made.in_place(source, at, &start[..rank], count));
                 (lying, offsets, columns, channels * terms / lowered.inner, Err(next.map(|(samples, _)| samples)))
             }
@@ -181,13 +182,23 @@ impl Direct {
                         _ => (&source[first_sample..], offsets, from),
                     };
                     for panel in (0..channels).step_by(*rows) {
-                        let weights = ((group * panels + (first + panel) / rows) * terms + from) * rows;
+                        let index = (first + panel) / rows;
+                        let weights = match weights {
+                            Weights::Packed(packed) => {
+                                let first = ((group * panels + index) * terms + from) * rows;
+                                &packed[first..first + depth * rows]
+                            }
+                            Weights::Plain(packing) => {
+                                packing.panel(group, index, packed_here);
+                                &packed_here[from * rows..][..depth * rows]
+                            }
+                        };
                         let present = (*rows).min(channels - panel);
                         at[1] = panel;
                         let out = if written { tile.lines(at, [high, present, columns]) } else { None };
                         let call = Product {
                             rows: *rows,
-                            weights: &packed[weights..weights + depth * rows],
+                            weights,
                             source,
                             pitch,
                             offsets,
