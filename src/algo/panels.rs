@@ -180,7 +180,7 @@ impl<'a, T: Element> Packing<'a, T> {
         let (mut tap, counts) = ([0; MAX_RANK], this.counts());
         this.dense = (this.inner_stride() == taps as isize || lowered.inner == 1)
             && (0..taps).all(|t| {
-                let at = this.from_first(&tap);
+                let at = this.offset_of(&tap);
                 advance(&mut tap[..phase.len()], &counts[..phase.len()]);
                 at == t as isize
             });
@@ -201,7 +201,7 @@ impl<'a, T: Element> Packing<'a, T> {
     }
 
     /// From the first tap of a channel to another.
-    fn from_first(&self, tap: &[usize; MAX_RANK]) -> isize {
+    fn offset_of(&self, tap: &[usize; MAX_RANK]) -> isize {
         self.phase.iter().enumerate().map(|(a, axis)| self.kernel.at.step(a, axis.taps[tap[a]].index)).sum()
     }
 
@@ -223,13 +223,13 @@ impl<'a, T: Element> Packing<'a, T> {
             return channel.pack(isa, present, rows, out);
         }
         if taps == 1 {
-            let base = base + self.from_first(&[0; MAX_RANK]);
+            let base = base + self.offset_of(&[0; MAX_RANK]);
             return Matrix { base, term: self.inner_stride(), ..channel }.pack(isa, present, rows, out);
         }
         let last = &phase[rank - 1].taps;
         let (mut tap, counts) = ([0; MAX_RANK], self.counts());
         for (k, row) in out.chunks_exact_mut(last.len() * rows).enumerate() {
-            let first = base + (k * last.len() / taps) as isize * self.inner_stride() + self.from_first(&tap);
+            let first = base + (k * last.len() / taps) as isize * self.inner_stride() + self.offset_of(&tap);
             advance(&mut tap[..rank - 1], &counts[..rank - 1]);
             for (weights, t) in row.chunks_exact_mut(rows).zip(last) {
                 let at = first + kernel.at.step(rank - 1, t.index) - kernel.at.step(rank - 1, last[0].index);

@@ -188,7 +188,8 @@ fn seconds(costs: &Costs, problem: &Problem, transform: &[usize], last: Last) ->
         };
         one += 5.0 * block * levels(n) * cost;
     }
-    let gather = g.samples() as f64 * costs.fft_copy * complex;
+    let line = g.axes().last().map_or(1, |a| a.size).max(1) as f64;
+    let gather = g.samples() as f64 * complex * (costs.fft_copy + costs.fft_line / line);
     let tiles = g.axes().iter().fold(g.batch as f64, |n, a| n * a.tiles() as f64);
     let kernels = g.kernels() as f64;
     let total = match g.pass {
@@ -237,8 +238,10 @@ fn summed_seconds(costs: &Costs, problem: &Problem, g: &Geometry) -> f64 {
     let transforms = columns * (5.0 * levels * costs.fft_column + last as f64 * (costs.fft_pass + far));
     let sums = rows * (results / lanes as f64) * (4 * axis.kernel) as f64 * costs.fft_sum;
     let copies = 3.0 * rows * axis.size as f64 * 2.0 * costs.fft_copy;
+    // Samples and results come and go row by row.
+    let lines = 2.0 * rows * costs.fft_line;
     let tiles = g.axes().iter().fold(g.batch as f64, |n, a| n * a.tiles() as f64) * g.groups as f64;
-    let tile = 2.0 * costs.fft_transform + transforms * wide + sums + copies * wide + beyond + costs.fft_item;
+    let tile = 2.0 * costs.fft_transform + transforms * wide + sums + copies * wide + lines + beyond + costs.fft_item;
     let kernel = g.kernel_block() as f64 / 2.0 * (5.0 * levels * costs.fft_column + costs.fft_pack);
     let balance = if tiles < 8.0 { 1.2 } else { 1.0 };
     costs.run + tiles * tile * balance + g.kernels() as f64 * (kernel * wide + costs.fft_transform)

@@ -196,7 +196,9 @@ impl Slide {
             let gathered =
                 if in_place { 0.0 } else { made.block.seconds_to_gather::<T>(costs, &made.unit, lowered.inner) };
             seconds += items * (filled * (registers * (sums + costs.slide_end) + gathered) + costs.slide_tile);
-            seconds += items / this.channels as f64 * costs.item;
+            // A line takes three calls, for its ends are not folded.
+            let looks = (made.columns.len() * if rank == 1 { 3 } else { 1 }) as f64;
+            seconds += items / this.channels as f64 * (costs.item + looks * costs.slide_column);
         }
         Ok(Estimate { seconds, needs: this.needs, error: running_sum_error(problem) })
     }

@@ -67,39 +67,60 @@ impl<T> Sliding<'_, T> {
         assert!(channels > 0 && rows > 0 && width > 0, "there are results");
         assert!(matches!(self.steps[1], 1 | 2), "a step of 1 or 2");
         let far = (channels - 1).saturating_mul(self.channel);
-        let mut weights = 0usize;
+        // How far anything is at the most, first, so that nothing behind that overflows: there may be more columns than results.
+        let most = isize::MAX.unsigned_abs() >> 8;
+        let (mut least, mut high, mut apart, mut weights) = (usize::MAX, 0, [0; 3], 0usize);
         for &Column { place, at, height } in self.columns {
-            assert!(height > 0, "a column has taps");
-            weights += height;
-            let most = isize::MAX >> 8;
-            // Rows and samples of the plane that are read without a look, and where its first sample is.
-            let ([high, wide], base) = match self.inside {
-                Some(inside) => {
-                    assert!(at[0].abs() < most >> 31 && (self.pitch as isize) < most >> 31, "rows that can be counted");
-                    (inside, place - at[0] * self.pitch as isize - at[1])
-                }
-                None => {
-                    let high = (rows - 1).saturating_add(height - 1).saturating_mul(self.steps[0]).saturating_add(1);
-                    let first = self.first[0].saturating_mul(self.pitch).saturating_add(self.first[1]);
-                    ([high, width.max(lanes).saturating_mul(self.steps[1])], place.saturating_add_unsigned(first))
-                }
-            };
-            let base = usize::try_from(base).expect("a column's plane lies within the source");
-            let end = match high {
-                0 => 0,
-                _ => (high - 1).saturating_mul(self.pitch).saturating_add(wide),
-            };
-            assert!(
-                end.saturating_add(base).saturating_add(far) <= self.source.len(),
-                "the source reaches as far as the columns"
-            );
-            let most = most as usize;
-            let near = |at: isize, first: usize, n: usize, step: usize| {
-                at.unsigned_abs().max(first) < most && n.saturating_add(height).saturating_mul(step) < most
-            };
-            let near = [rows, width].into_iter().enumerate().all(|(i, n)| near(at[i], self.first[i], n, self.steps[i]));
-            assert!(near, "places that can be added to");
+            (least, high, weights) = (least.min(height), high.max(height), weights.saturating_add(height));
+            apart = [
+                apart[0].max(at[0].unsigned_abs()),
+                apart[1].max(at[1].unsigned_abs()),
+                apart[2].max(place.unsigned_abs()),
+            ];
         }
-        assert!(weights * channels == self.weights.len(), "a weight for each tap");
+        assert!(least > 0, "a column has taps");
+        let near = |at: usize, first: usize, n: usize, step: usize| {
+            at.max(first) < most && n.saturating_add(high).saturating_mul(step) < most
+        };
+        let near = [rows, width].into_iter().enumerate().all(|(i, n)| near(apart[i], self.first[i], n, self.steps[i]));
+        assert!(near && apart[2] < most, "places that can be added to");
+        // Where the first sample of the lowest column's plane lies that is read without a look, and behind the last of the
+        // highest's.
+        let (mut low, mut end) = (0, 0);
+        match self.inside {
+            Some([high, wide]) => {
+                assert!(apart[0] < most >> 31 && self.pitch < most >> 31, "rows that can be counted");
+                let pitch = self.pitch as isize;
+                let (mut last, mut first) = (isize::MIN, isize::MAX);
+                for &Column { place, at, .. } in self.columns {
+                    let base = place - at[0] * pitch - at[1];
+                    (first, last) = (first.min(base), last.max(base));
+                }
+                if !self.columns.is_empty() {
+                    let plane = if high == 0 { 0 } else { (high - 1).saturating_mul(self.pitch).saturating_add(wide) };
+                    (low, end) = (first, last.saturating_add_unsigned(plane));
+                }
+            }
+            None => {
+                let down = self.steps[0].saturating_mul(self.pitch);
+                let first = self.first[0].saturating_mul(self.pitch).saturating_add(self.first[1]);
+                let all = (rows + high).saturating_mul(down).saturating_add(first).saturating_add(width.max(lanes) * 2);
+                assert!(all < most, "rows that can be counted");
+                let (mut last, mut least) = (isize::MIN, isize::MAX);
+                for &Column { place, height, .. } in self.columns {
+                    (least, last) = (least.min(place), last.max(place + ((height - 1) * down) as isize));
+                }
+                if !self.columns.is_empty() {
+                    let plane = (rows - 1) * down + width.max(lanes) * self.steps[1] + first;
+                    (low, end) = (least + first as isize, last + plane as isize);
+                }
+            }
+        }
+        assert!(low >= 0, "a column's plane lies within the source");
+        assert!(
+            end.saturating_add_unsigned(far) <= self.source.len() as isize,
+            "the source reaches as far as the columns"
+        );
+        assert!(weights.saturating_mul(channels) == self.weights.len(), "a weight for each tap");
     }
 }
