@@ -192,6 +192,9 @@ fn seconds(costs: &Costs, problem: &Problem, transform: &[usize], last: Last) ->
     let gather = g.samples() as f64 * complex * (costs.fft_copy + costs.fft_line / line);
     let tiles = g.axes().iter().fold(g.batch as f64, |n, a| n * a.tiles() as f64);
     let kernels = g.kernels() as f64;
+    let taps: f64 = g.axes().iter().map(|a| a.kernel as f64).product();
+    let lines = taps / g.axes().last().map_or(1, |a| a.kernel).max(1) as f64;
+    let taken = taps * complex * costs.fft_copy + lines * costs.fft_line;
     let total = match g.pass {
         Pass::WeightGradient => {
             let d = weight::Division::new(&g, part);
@@ -213,7 +216,8 @@ fn seconds(costs: &Costs, problem: &Problem, transform: &[usize], last: Last) ->
             // The product streams the kernels once an item.
             let products = tiles * kernels * block * (costs.fft_product + far);
             let balance = if items < 8.0 { 1.2 } else { 1.0 };
-            (forward + back + products + items * costs.fft_item) * balance + kernels * (one + block * costs.fft_pack)
+            (forward + back + products + items * costs.fft_item) * balance
+                + kernels * (one + taken + block * costs.fft_pack)
         }
     };
     Ok(costs.run + total * double)
@@ -233,11 +237,12 @@ fn summed_seconds(costs: &Costs, problem: &Problem, g: &Geometry) -> f64 {
     // Every axis goes through the block, forth and back, and the last one once.
     let beyond = (bytes - 0.5 * Caches::detect().last as f64).max(0.0) * costs.stream * (2 * last + 1) as f64;
     // Forth all columns of the window, back those of results.
-    let columns = rows * (axis.size as f64 + results);
+    let size = axis.size.next_multiple_of(lanes) as f64;
+    let columns = rows * (size + results);
     let levels: f64 = numbers[..last].iter().map(|&n| levels(n)).sum();
     let transforms = columns * (5.0 * levels * costs.fft_column + last as f64 * (costs.fft_pass + far));
     let sums = rows * (results / lanes as f64) * (4 * axis.kernel) as f64 * costs.fft_sum;
-    let copies = 3.0 * rows * axis.size as f64 * 2.0 * costs.fft_copy;
+    let copies = 3.0 * rows * size * 2.0 * costs.fft_copy;
     // Samples and results come and go row by row.
     let lines = 2.0 * rows * costs.fft_line;
     let tiles = g.axes().iter().fold(g.batch as f64, |n, a| n * a.tiles() as f64) * g.groups as f64;
