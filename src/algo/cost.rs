@@ -175,7 +175,7 @@ costs! {
     /// The sliding leaf: a channel of a tile.
     slide_tile: 4.8e-9, 2e-8, 1.6e-7;
     /// The sliding leaf: a column of taps that a call looks at.
-    slide_column: 7.9e-9, 3e-9, 3e-9;
+    slide_column: 7.9e-9, 2e-9, 2e-9;
 
     /// The dot products' leaf: a multiply-add of a register.
     dots_fma: 1.5e-10, 7e-11, 2.9e-10;
@@ -226,7 +226,7 @@ costs! {
     /// FFT: an element that is gathered, or looked through, or written.
     fft_copy: 1.4e-10, 1.3e-10, 1e-9;
     /// FFT: a row of samples or results that is copied, beside its elements.
-    fft_line: 5.4e-9, 1e-8, 1e-8;
+    fft_line: 5.4e-9, 2e-9, 2e-9;
     /// FFT: a complex number of a kernel's spectrum that is written.
     fft_pack: 2.6e-10, 1.1e-10, 6.9e-11;
     /// FFT: a complex product that is added up.
