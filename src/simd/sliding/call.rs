@@ -84,10 +84,13 @@ impl<T> Sliding<'_, T> {
         };
         let near = [rows, width].into_iter().enumerate().all(|(i, n)| near(apart[i], self.first[i], n, self.steps[i]));
         assert!(near && apart[2] < most, "places that can be added to");
+        assert!(weights.saturating_mul(channels) == self.weights.len(), "a weight for each tap");
+        if self.columns.is_empty() {
+            return;
+        }
         // Where the first sample of the lowest column's plane lies that is read without a look, and behind the last of the
         // highest's.
-        let (mut low, mut end) = (0, 0);
-        match self.inside {
+        let (low, end) = match self.inside {
             Some([high, wide]) => {
                 assert!(apart[0] < most >> 31 && self.pitch < most >> 31, "rows that can be counted");
                 let pitch = self.pitch as isize;
@@ -96,10 +99,8 @@ impl<T> Sliding<'_, T> {
                     let base = place - at[0] * pitch - at[1];
                     (first, last) = (first.min(base), last.max(base));
                 }
-                if !self.columns.is_empty() {
-                    let plane = if high == 0 { 0 } else { (high - 1).saturating_mul(self.pitch).saturating_add(wide) };
-                    (low, end) = (first, last.saturating_add_unsigned(plane));
-                }
+                let plane = if high == 0 { 0 } else { (high - 1).saturating_mul(self.pitch).saturating_add(wide) };
+                (first, last.saturating_add_unsigned(plane))
             }
             None => {
                 let down = self.steps[0].saturating_mul(self.pitch);
@@ -110,17 +111,14 @@ impl<T> Sliding<'_, T> {
                 for &Column { place, height, .. } in self.columns {
                     (least, last) = (least.min(place), last.max(place + ((height - 1) * down) as isize));
                 }
-                if !self.columns.is_empty() {
-                    let plane = (rows - 1) * down + width.max(lanes) * self.steps[1] + first;
-                    (low, end) = (least + first as isize, last + plane as isize);
-                }
+                let plane = (rows - 1) * down + width.max(lanes) * self.steps[1] + first;
+                (least + first as isize, last + plane as isize)
             }
-        }
+        };
         assert!(low >= 0, "a column's plane lies within the source");
         assert!(
             end.saturating_add_unsigned(far) <= self.source.len() as isize,
             "the source reaches as far as the columns"
         );
-        assert!(weights.saturating_mul(channels) == self.weights.len(), "a weight for each tap");
     }
 }
