@@ -101,8 +101,8 @@ fn a_gaussian_is_taken_apart_and_noise_is_not() {
 
 #[test]
 fn a_sum_of_two_products_and_a_product_of_three_are_taken_apart() {
-    let [a, b] = [bell(11, 3.0), bell(11, 1.0)].map(|v| product::<f32>(&[v.clone(), v]));
-    let difference = Array2::from_shape_fn((11, 11), |(i, j)| a[11 * i + j] - b[11 * i + j]);
+    let [a, b] = [bell(15, 3.0), bell(15, 1.0)].map(|v| product::<f32>(&[v.clone(), v]));
+    let difference = Array2::from_shape_fn((15, 15), |(i, j)| a[15 * i + j] - b[15 * i + j]);
     // Four passes are more exact than transforms, and faster than all taps.
     let convolution = Convolution::new(&difference).mode(Mode::Same).tolerance(4e-6);
     let filter = convolution.plan((1024, 1024)).expect("a plan");

@@ -45,9 +45,9 @@ impl<T: Element> Prepared<T> {
     ///
     /// ```
     /// use faltung::{Algorithm, Planner, Problem};
-    /// let problem: Problem = "512x512*21x21:same".parse()?;
+    /// let problem: Problem = "512x512*15x15:same".parse()?;
     /// let plan = Planner::new().plan::<f32>(&problem)?;
-    /// let bell: Vec<f32> = (-10..=10).map(|i| (-0.02 * (i * i) as f32).exp()).collect();
+    /// let bell: Vec<f32> = (-7..=7).map(|i| (-0.04 * (i * i) as f32).exp()).collect();
     /// let gaussian: Vec<f32> = bell.iter().flat_map(|a| bell.iter().map(move |b| a * b)).collect();
     /// let prepared = plan.prepare(&gaussian)?;
     /// assert_eq!(prepared.explain().chosen().algorithm, Algorithm::Separable);
