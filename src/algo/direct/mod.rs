@@ -39,7 +39,7 @@ const LARGE_DEPTH: usize = 2048;
 const FEW: usize = 256;
 
 /// Of the time that it takes to pack weights far away, to pack them where they are used.
-const WITHIN: f64 = 0.5;
+const WITHIN: f64 = 0.25;
 
 /// Channels from which on it is worth it to copy what results share so that its planes begin cache lines: as many are summed,
 /// and there are as many results.
