@@ -77,18 +77,11 @@ pub(crate) struct Direct {
 }
 
 /// The weights of a phase.
+#[derive(Clone, Copy)]
 enum Weights<'a, T> {
     Packed(&'a [T]),
     Plain(&'a Packing<'a, T>),
 }
-
-impl<T> Clone for Weights<'_, T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for Weights<'_, T> {}
 
 /// Results a tile, an axis.
 pub(crate) fn design(problem: &Problem) -> Result<Vec<usize>, String> {
@@ -140,7 +133,7 @@ pub(crate) fn design(problem: &Problem) -> Result<Vec<usize>, String> {
         tile[a] = tile[a].div_ceil(2);
     }
     // Many weights for few results are shared out by channels alone, lest they be read again for every tile.
-    let heavy = is_heavy(problem) && tile.iter().product::<usize>() <= FEW;
+    let heavy = is_heavy(problem, &tile);
     if results * problem.terms() as f64 * outer as f64 > 1e5 && !heavy {
         // Enough tiles for many threads, as far as they do not get thin.
         for a in 0..rank.saturating_sub(1) {
@@ -208,7 +201,7 @@ impl Direct {
         }
         let one_tile = problem.batch * lowered.groups * phases.len() == 1
             && phases[0].block.tile.iter().zip(&lowered.phases[0]).all(|(&n, axis)| n == axis.count);
-        let within = one_tile && lowered.complete && is_heavy(problem) && columns_of(&phases[0]) <= FEW;
+        let within = one_tile && lowered.complete && is_heavy(problem, &phases[0].block.tile);
         let panel = if within { rows.saturating_mul(phases[0].taps()) } else { 0 };
         let alone = !lowered.complete && phases.len() == 1 && problem.rank() <= 2;
         let every = if alone { lowered.phases[0].iter().fold(1, |n: usize, a| n.saturating_mul(a.every)) } else { 0 };
@@ -263,15 +256,10 @@ impl Direct {
     }
 }
 
-/// Whether the weights would not stay near until they are read, were they packed as a whole.
-fn is_heavy(problem: &Problem) -> bool {
+/// Whether the weights, for a tile of so few results, would not stay near until they are read, were they packed as a whole.
+fn is_heavy(problem: &Problem, tile: &[usize]) -> bool {
     let bytes = problem.kernel_shape().iter().fold(problem.dtype.size(), |n, &extent| n.saturating_mul(extent));
-    !near(bytes as f64)
-}
-
-/// Results of a channel that a tile holds.
-fn columns_of(made: &PhaseBlock) -> usize {
-    made.block.tile.iter().product()
+    !near(bytes as f64) && tile.iter().product::<usize>() <= FEW
 }
 
 /// Whether the results are more than caches hold: written, they are gone before they are read.
