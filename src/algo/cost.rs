@@ -122,121 +122,121 @@ macro_rules! costs {
     };
 }
 
-// Built in for AVX-512, for AVX2, and without either: fitted by `convbench calibrate`, the first on a Zen 4, the others on a
-// Zen 3.
+// Built in for AVX-512, for AVX2, and without either: fitted by `convbench calibrate`, the first on a Sapphire Rapids and on a
+// Zen 4, of which they are the geometric mean, the others on a Zen 3.
 costs! {
     /// A run, whatever it holds.
-    run: 3.7e-7, 3.8e-7, 3.8e-7;
+    run: 4e-7, 3.8e-7, 3.8e-7;
     /// A work item that a thread takes.
-    item: 4.2e-7, 5.1e-7, 4.1e-7;
+    item: 3.9e-7, 5.1e-7, 4.1e-7;
     /// A multiply-add by the definition, index arithmetic included.
-    definition: 7.2e-9, 1e-8, 1.1e-8;
+    definition: 7.6e-9, 1e-8, 1.1e-8;
     /// A byte that comes from beyond the second cache.
-    fetch: 4.3e-11, 9.4e-12, 1.1e-11;
+    fetch: 2.3e-11, 9.4e-12, 1.1e-11;
     /// A byte that comes from beyond the last cache.
-    stream: 7.3e-11, 3.5e-11, 2.3e-11;
+    stream: 5.1e-11, 3.5e-11, 2.3e-11;
 
     /// Copies: an element beside the last one.
-    copy: 4.0e-10, 2.2e-10, 7.1e-11;
+    copy: 3e-10, 2.2e-10, 7.1e-11;
     /// Copies: an element that does not lie beside the last one.
-    copy_apart: 5.7e-10, 5.6e-10, 1e-9;
+    copy_apart: 3.7e-10, 5.6e-10, 1e-9;
     /// Copies: a row.
-    copy_row: 1.7e-9, 3.3e-9, 9.3e-9;
+    copy_row: 2.7e-9, 3.3e-9, 9.3e-9;
     /// Patches of `im2col`: a tap's samples of one block, whatever they are.
     patch: 3.4e-8, 5.7e-8, 6.7e-8;
     /// Patches of `im2col`: an element beside the last one, copied to a row and from there to its panel.
-    patch_copy: 1.2e-10, 3.1e-10, 7e-10;
+    patch_copy: 1.1e-10, 3.1e-10, 7e-10;
     /// Patches of `im2col`: an element that does not lie beside the last one.
-    patch_apart: 4.3e-10, 7e-10, 1e-9;
+    patch_apart: 3.6e-10, 7e-10, 1e-9;
     /// Copies: an element that is interleaved with those of other rows.
-    interleave: 2.1e-10, 3.5e-10, 7.7e-10;
+    interleave: 1.4e-10, 3.5e-10, 7.7e-10;
     /// A weight that is packed where those of a channel lie side by side.
-    pack: 6.5e-10, 1e-9, 1.4e-9;
+    pack: 4.8e-10, 1e-9, 1.4e-9;
     /// A weight that is packed where they do not.
-    pack_apart: 3.4e-9, 7.1e-9, 6.4e-9;
+    pack_apart: 4.4e-9, 7.1e-9, 6.4e-9;
     /// An element of an input gradient that is folded back from beyond the data.
     fold: 1.5e-9, 1.5e-9, 1.5e-9;
 
     /// The product's leaf: a multiply-add of a register.
-    product_fma: 8.3e-11, 1.3e-10, 2.1e-10;
+    product_fma: 9.8e-11, 1.3e-10, 2.1e-10;
     /// The product's leaf: a register of columns that is loaded, for a term of a tile.
-    product_load: 8.2e-10, 2.2e-10, 2.7e-10;
+    product_load: 1.1e-9, 2.2e-10, 2.7e-10;
     /// The product's leaf: a term of a tile.
-    product_step: 3.7e-10, 6.3e-11, 1.4e-10;
+    product_step: 4.3e-10, 6.3e-11, 1.4e-10;
     /// The product's leaf: a register of results that is written, or read and written.
-    product_end: 6.1e-11, 4.2e-10, 1.8e-9;
+    product_end: 5.9e-11, 4.2e-10, 1.8e-9;
 
     /// The sliding leaf: a multiply-add of a register.
-    slide_fma: 2.2e-10, 1.8e-10, 2.6e-10;
+    slide_fma: 2.5e-10, 1.8e-10, 2.6e-10;
     /// The sliding leaf: a register of samples that is loaded. Loads overlap with multiply-adds.
-    slide_load: 5.9e-10, 4.4e-10, 4.4e-10;
+    slide_load: 6.8e-10, 4.4e-10, 4.4e-10;
     /// The sliding leaf: a register of results that is written, its sum begun and ended.
-    slide_end: 5.8e-10, 6.8e-11, 8.2e-11;
+    slide_end: 3.5e-10, 6.8e-11, 8.2e-11;
     /// The sliding leaf: a channel of a tile.
-    slide_tile: 4.8e-9, 2e-8, 1.6e-7;
+    slide_tile: 4.5e-9, 2e-8, 1.6e-7;
     /// The sliding leaf: a column of taps that a call looks at.
-    slide_column: 7.9e-9, 2e-9, 2e-9;
+    slide_column: 6.9e-9, 2e-9, 2e-9;
 
     /// The dot products' leaf: a multiply-add of a register.
-    dots_fma: 1.5e-10, 7e-11, 2.9e-10;
+    dots_fma: 1.8e-10, 7e-11, 2.9e-10;
     /// The dot products' leaf: a register that is loaded.
-    dots_load: 5.2e-10, 2.7e-10, 9e-11;
+    dots_load: 4.6e-10, 2.7e-10, 9e-11;
     /// The dot products' leaf: a row that a tile of sums goes along.
-    dots_row: 2.2e-9, 1.2e-8, 3.5e-9;
+    dots_row: 3e-9, 1.2e-8, 3.5e-9;
     /// The dot products' leaf: a tap's sums that are loaded and stored.
-    dots_tap: 1.5e-9, 2e-9, 1.5e-9;
+    dots_tap: 1.7e-9, 2e-9, 1.5e-9;
     /// The dot products' leaf: a tap's sums that are added up lane by lane.
-    dots_sum: 2.2e-9, 1.4e-8, 4.8e-9;
+    dots_sum: 2.7e-9, 1.4e-8, 4.8e-9;
     /// Weight gradients: a box of outputs.
-    weight_box: 3.5e-7, 1.3e-7, 9.2e-7;
+    weight_box: 5.3e-7, 1.3e-7, 9.2e-7;
     /// Weight gradients: a row of a box's patches.
-    weight_row: 1.6e-7, 1.7e-7, 5.3e-7;
+    weight_row: 1.5e-7, 1.7e-7, 5.3e-7;
     /// Weight gradients: an element of a part of the result, which is added to the others.
-    weight_part: 7.5e-10, 1.2e-9, 8.8e-10;
+    weight_part: 9.8e-10, 1.2e-9, 8.8e-10;
 
     /// Winograd: a multiply-add of a register in the products.
-    winograd_fma: 2.6e-10, 2e-10, 2.9e-10;
+    winograd_fma: 3.1e-10, 2e-10, 2.9e-10;
     /// Winograd: a register of a product that is begun and ended.
-    winograd_end: 3.6e-10, 1.2e-9, 6.2e-10;
+    winograd_end: 3.7e-10, 1.2e-9, 6.2e-10;
     /// Winograd: a multiply-add of a register in the products of weight gradients.
-    winograd_weight_fma: 3.8e-10, 2.4e-10, 2.1e-10;
+    winograd_weight_fma: 4e-10, 2.4e-10, 2.1e-10;
     /// Winograd: a register that is transformed along an axis of 4 points, there or back.
-    winograd_transform_4: 6.3e-10, 2.9e-10, 4.4e-10;
+    winograd_transform_4: 6.9e-10, 2.9e-10, 4.4e-10;
     /// Winograd: along an axis of 6 points.
-    winograd_transform_6: 7.3e-10, 2.9e-10, 3.9e-10;
+    winograd_transform_6: 7.9e-10, 2.9e-10, 3.9e-10;
     /// Winograd: along an axis of 8 points.
-    winograd_transform_8: 7.1e-10, 3.4e-10, 4e-10;
+    winograd_transform_8: 6.7e-10, 3.4e-10, 4e-10;
     /// Winograd: a register that is gathered or written.
-    winograd_copy: 1.2e-8, 5.5e-9, 5e-9;
+    winograd_copy: 1e-8, 5.5e-9, 5e-9;
     /// Winograd: a tap of a kernel that is read.
-    winograd_tap: 3.7e-10, 6.8e-10, 6.1e-10;
+    winograd_tap: 3.9e-10, 6.8e-10, 6.1e-10;
     /// Winograd: a register of channels of a block, axis by axis.
-    winograd_block: 1.6e-7, 1.8e-7, 3.3e-7;
+    winograd_block: 1.4e-7, 1.8e-7, 3.3e-7;
 
     /// FFT: an operation of the butterflies along the last axis, five of them a number and level of two.
-    fft_row: 8.2e-12, 1.4e-11, 4e-11;
+    fft_row: 7.2e-12, 1.4e-11, 4e-11;
     /// FFT: the same along other axes.
-    fft_column: 8.4e-12, 1.7e-11, 3.7e-11;
+    fft_column: 8.8e-12, 1.7e-11, 3.7e-11;
     /// FFT: a complex number that goes through the transform of an axis, beside the butterflies.
-    fft_pass: 3.7e-11, 5.6e-11, 4.1e-11;
+    fft_pass: 4.8e-11, 5.6e-11, 4.1e-11;
     /// FFT: the same, of blocks that are not in the second cache.
-    fft_far: 2.3e-10, 2.4e-11, 2.6e-10;
+    fft_far: 1.9e-10, 2.4e-11, 2.6e-10;
     /// FFT: a transform.
     fft_transform: 2.8e-7, 2.8e-7, 2.1e-7;
     /// FFT: an element that is gathered, or looked through, or written.
-    fft_copy: 1.4e-10, 1.3e-10, 1e-9;
+    fft_copy: 1.7e-10, 1.3e-10, 1e-9;
     /// FFT: a row of samples or results that is copied, beside its elements.
-    fft_line: 5.4e-9, 2e-9, 2e-9;
+    fft_line: 3.7e-9, 2e-9, 2e-9;
     /// FFT: a complex number of a kernel's spectrum that is written.
-    fft_pack: 2.6e-10, 1.1e-10, 6.9e-11;
+    fft_pack: 1.5e-10, 1.1e-10, 6.9e-11;
     /// FFT: a complex product that is added up.
-    fft_product: 1.3e-10, 2.7e-10, 1.4e-9;
+    fft_product: 2.2e-10, 2.7e-10, 1.4e-9;
     /// FFT: a complex number of a spectrum that comes from beyond the second cache.
-    fft_fetch: 6.6e-10, 5e-10, 6.3e-10;
+    fft_fetch: 4.8e-10, 5e-10, 6.3e-10;
     /// FFT: an item of work.
-    fft_item: 7.3e-9, 5.9e-8, 1.2e-7;
+    fft_item: 7.1e-9, 5.9e-8, 1.2e-7;
     /// FFT, where the last axis is summed along: a multiply-add of a register.
-    fft_sum: 2.4e-10, 1.7e-10, 2.1e-10;
+    fft_sum: 2.5e-10, 1.7e-10, 2.1e-10;
 }
 
 impl Default for Costs {
@@ -292,7 +292,15 @@ impl FromStr for Costs {
     }
 }
 
+/// What a call of a leaf takes beside its sums, of what an item of work takes.
+const CALL: f64 = 0.2;
+
 impl Costs {
+    /// Seconds that a call of a leaf takes, whatever it does.
+    pub(crate) fn call(&self) -> f64 {
+        CALL * self.item
+    }
+
     /// Seconds that a problem's arrays take to come and go, whichever algorithm reads and writes them: what exceeds the
     /// caches.
     pub(crate) fn traffic(&self, problem: &Problem) -> f64 {

@@ -179,7 +179,9 @@ fn seconds(costs: &Costs, problem: &Problem, transform: &[usize], last: Last) ->
     let far = if near(2.0 * spectrum) { 0.0 } else { costs.fft_far };
     let beyond = (2.0 * spectrum - 0.5 * Caches::detect().last as f64).max(0.0) * costs.stream;
     let lanes = lanes(part);
-    let mut one = costs.fft_transform + transform.len() as f64 * (block * (costs.fft_pass + far) + beyond);
+    let mut one = costs.fft_transform
+        + transform.len() as f64 * (block * (costs.fft_pass + far) + beyond)
+        + calls(&g.layout.numbers()[..transform.len() - 1]) * costs.call();
     for (a, &n) in g.layout.numbers().iter().enumerate() {
         let cost = if a + 1 == transform.len() {
             costs.fft_row * if n.is_multiple_of(GROUP * lanes) { 1.0 } else { ACROSS }
@@ -215,12 +217,25 @@ fn seconds(costs: &Costs, problem: &Problem, transform: &[usize], last: Last) ->
             let items = tiles * groups * repeats / d.count as f64;
             // The product streams the kernels once an item.
             let products = tiles * kernels * block * (costs.fft_product + far);
-            let balance = if items < 8.0 { 1.2 } else { 1.0 };
-            (forward + back + products + items * costs.fft_item) * balance
+            shared(forward + back + products + items * costs.fft_item, items)
                 + kernels * (one + taken + block * costs.fft_pack)
         }
     };
     Ok(costs.run + total * double)
+}
+
+/// Seconds that pass before the threads of a machine have found one another: shorter work is one thread's.
+const ALONE: f64 = 3e-5;
+
+/// What work of so many `seconds` counts as if it is shared out in so many `items`: few of them leave threads idle.
+fn shared(seconds: f64, items: f64) -> f64 {
+    seconds * if items < 8.0 && seconds > ALONE { 1.2 } else { 1.0 }
+}
+
+/// Calls of the leaf for transforms along axes of so many numbers, each of all that lie behind it: one for every index of
+/// those before.
+fn calls(numbers: &[usize]) -> f64 {
+    (0..numbers.len()).map(|a| numbers[..a].iter().product::<usize>() as f64).sum()
 }
 
 /// What transforms of all axes but the last cost with sums along that.
@@ -239,15 +254,19 @@ fn summed_seconds(costs: &Costs, problem: &Problem, g: &Geometry) -> f64 {
     // Forth all columns of the window, back those of results.
     let size = axis.size.next_multiple_of(lanes) as f64;
     let columns = rows * (size + results);
+    // A butterfly's factors are fetched for all columns beside one another, which are few before a short last axis.
+    let beside = |a: usize| numbers[a + 1..last].iter().product::<usize>() as f64 * (size / lanes as f64).max(1.0);
+    let narrow: f64 = numbers[..last].iter().enumerate().map(|(a, &n)| levels(n) / beside(a)).sum();
     let levels: f64 = numbers[..last].iter().map(|&n| levels(n)).sum();
-    let transforms = columns * (5.0 * levels * costs.fft_column + last as f64 * (costs.fft_pass + far));
+    let transforms = columns * (5.0 * (levels + narrow) * costs.fft_column + last as f64 * (costs.fft_pass + far))
+        + 2.0 * calls(&numbers[..last]) * costs.call();
     let sums = rows * (results / lanes as f64) * (4 * axis.kernel) as f64 * costs.fft_sum;
     let copies = 3.0 * rows * size * 2.0 * costs.fft_copy;
     // Samples and results come and go row by row.
     let lines = 2.0 * rows * costs.fft_line;
     let tiles = g.axes().iter().fold(g.batch as f64, |n, a| n * a.tiles() as f64) * g.groups as f64;
     let tile = 2.0 * costs.fft_transform + transforms * wide + sums + copies * wide + lines + beyond + costs.fft_item;
-    let kernel = g.kernel_block() as f64 / 2.0 * (5.0 * levels * costs.fft_column + costs.fft_pack);
-    let balance = if tiles < 8.0 { 1.2 } else { 1.0 };
-    costs.run + tiles * tile * balance + g.kernels() as f64 * (kernel * wide + costs.fft_transform)
+    let kernel = g.kernel_block() as f64 / 2.0 * (5.0 * levels * costs.fft_column + costs.fft_pack)
+        + calls(&numbers[..last]) * costs.call();
+    costs.run + shared(tiles * tile, tiles) + g.kernels() as f64 * (kernel * wide + costs.fft_transform)
 }

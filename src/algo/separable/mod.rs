@@ -27,9 +27,6 @@ const NEAR_DOUBLE: f64 = 16.0;
 /// Products of a kernel whose rank is not known, at the most: the samples between the passes are held of them all.
 const RANK: usize = 32;
 
-/// What a call of the leaf takes beside its sums, of what an item of work takes.
-const CALL: f64 = 0.2;
-
 /// Rows that are computed at a time where the result is not contiguous or is looked through.
 const ROWS: usize = 8;
 
@@ -279,7 +276,7 @@ impl Separable {
                 extent.iter().product::<usize>() / row / if rows + 1 == extent.len() { 1 } else { extent[rows] };
             let calls = planes as f64 * if last { 1.0 } else { rank };
             passes +=
-                registers * (rank * sums + costs.slide_end * if last { 1.0 } else { rank }) + calls * CALL * costs.item;
+                registers * (rank * sums + costs.slide_end * if last { 1.0 } else { rank }) + calls * costs.call();
         }
         let taps: usize = problem.axes.iter().map(|a| a.kernel).product();
         // Looked at, split, and split again where it is packed.
