@@ -196,9 +196,11 @@ impl Slide {
             let gathered =
                 if in_place { 0.0 } else { made.block.seconds_to_gather::<T>(costs, &made.unit, lowered.inner) };
             seconds += items * (filled * (registers * (sums + costs.slide_end) + gathered) + costs.slide_tile);
-            // A line takes three calls, for its ends are not folded.
-            let looks = (made.columns.len() * if rank == 1 { 3 } else { 1 }) as f64;
-            seconds += items / this.channels as f64 * (costs.item + looks * costs.slide_column);
+            // A line takes three calls, for its ends are not folded; a volume one for each of its planes.
+            let planes = made.tile[..rank.saturating_sub(2)].iter().product::<usize>() as f64;
+            let calls = if rank == 1 { 3.0 } else { filled * planes };
+            let call = costs.call() + made.columns.len() as f64 * costs.slide_column;
+            seconds += items / this.channels as f64 * (costs.item - costs.call() + calls * call);
         }
         Ok(Estimate { seconds, needs: this.needs, error: running_sum_error(problem) })
     }
