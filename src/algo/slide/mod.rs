@@ -183,9 +183,10 @@ impl Slide {
             let width = made.tile[rank - 1];
             let rows = if rank > 1 { made.tile[rank - 2] } else { 1 };
             let registers = results / width as f64 * width.div_ceil(lanes) as f64;
-            let (columns, rows) = match made.folded.is_empty() || width < FOLDED * lanes {
-                true => (&made.columns, if rows < 4 { 1 } else { 4 }),
-                false => (&made.folded, FOLDED),
+            let folded = !made.folded.is_empty() && width >= FOLDED * lanes;
+            let (columns, rows) = match folded {
+                true => (&made.folded, FOLDED),
+                false => (&made.columns, if rows < 4 { 1 } else { 4 }),
             };
             let loads = loads(columns, rows);
             let narrow = if width <= 2 * lanes { NARROW } else { 1.0 };
@@ -196,9 +197,9 @@ impl Slide {
             let gathered =
                 if in_place { 0.0 } else { made.block.seconds_to_gather::<T>(costs, &made.unit, lowered.inner) };
             seconds += items * (filled * (registers * (sums + costs.slide_end) + gathered) + costs.slide_tile);
-            // A line takes three calls, for its ends are not folded; a volume one for each of its planes.
+            // A line that is folded takes three calls, for its ends are not; a volume one for each of its planes.
             let planes = made.tile[..rank.saturating_sub(2)].iter().product::<usize>() as f64;
-            let calls = if rank == 1 { 3.0 } else { filled * planes };
+            let calls = filled * planes * if folded { 3.0 } else { 1.0 };
             let call = costs.call() + made.columns.len() as f64 * costs.slide_column;
             seconds += items / this.channels as f64 * (costs.item - costs.call() + calls * call);
         }
