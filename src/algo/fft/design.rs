@@ -258,15 +258,15 @@ fn summed_seconds(costs: &Costs, problem: &Problem, g: &Geometry) -> f64 {
     let beside = |a: usize| numbers[a + 1..last].iter().product::<usize>() as f64 * (size / lanes as f64).max(1.0);
     let narrow: f64 = numbers[..last].iter().enumerate().map(|(a, &n)| levels(n) / beside(a)).sum();
     let levels: f64 = numbers[..last].iter().map(|&n| levels(n)).sum();
-    let transforms = columns * (5.0 * (levels + narrow) * costs.fft_column + last as f64 * (costs.fft_pass + far))
-        + 2.0 * calls(&numbers[..last]) * costs.call();
+    let calls = calls(&numbers[..last]) * costs.call();
+    let transforms =
+        columns * (5.0 * (levels + narrow) * costs.fft_column + last as f64 * (costs.fft_pass + far)) + 2.0 * calls;
     let sums = rows * (results / lanes as f64) * (4 * axis.kernel) as f64 * costs.fft_sum;
     let copies = 3.0 * rows * size * 2.0 * costs.fft_copy;
     // Samples and results come and go row by row.
     let lines = 2.0 * rows * costs.fft_line;
     let tiles = g.axes().iter().fold(g.batch as f64, |n, a| n * a.tiles() as f64) * g.groups as f64;
     let tile = 2.0 * costs.fft_transform + transforms * wide + sums + copies * wide + lines + beyond + costs.fft_item;
-    let kernel = g.kernel_block() as f64 / 2.0 * (5.0 * levels * costs.fft_column + costs.fft_pack)
-        + calls(&numbers[..last]) * costs.call();
+    let kernel = g.kernel_block() as f64 / 2.0 * (5.0 * levels * costs.fft_column + costs.fft_pack) + calls;
     costs.run + shared(tiles * tile, tiles) + g.kernels() as f64 * (kernel * wide + costs.fft_transform)
 }

@@ -198,6 +198,7 @@ impl Slide {
                 if in_place { 0.0 } else { made.block.seconds_to_gather::<T>(costs, &made.unit, lowered.inner) };
             seconds += items * (filled * (registers * (sums + costs.slide_end) + gathered) + costs.slide_tile);
             // A line that is folded takes three calls, for its ends are not; a volume one for each of its planes.
+            // What an item takes includes the first.
             let planes = made.tile[..rank.saturating_sub(2)].iter().product::<usize>() as f64;
             let calls = filled * planes * if folded { 3.0 } else { 1.0 };
             let call = costs.call() + made.columns.len() as f64 * costs.slide_column;
